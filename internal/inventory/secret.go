@@ -1,0 +1,67 @@
+package inventory
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// KeyState is how one key, or the Secret as a whole, compares with the repository. The words are those of client/state.
+type KeyState string
+
+// The states of a key, a Secret and a mapping.
+const (
+	InSync    KeyState = "in_sync"
+	Syncing   KeyState = "syncing"
+	Behind    KeyState = "behind"
+	Drift     KeyState = "drift"
+	Conflict  KeyState = "conflict"
+	HandsOff  KeyState = "hands_off"
+	Blocked   KeyState = "blocked"
+	Tombstone KeyState = "tombstone"
+)
+
+// Secret is a Kubernetes Secret as it was last seen; its values are in its versions, sealed.
+type Secret struct {
+	ID              string
+	ClusterID       string
+	ResourceID      string
+	Namespace, Name string
+	UID             string
+	ResourceVersion string
+	Type            string
+	Immutable       bool
+	Labels          map[string]string
+	Size            int64 // bytes of all values together
+	Current         int64 // number of the current version
+	State           KeyState
+	Reason          string
+	CreatedAt       time.Time // in the cluster
+	SeenAt          time.Time // last time a list or a write showed it
+	DeletedAt       time.Time // when it was found gone; zero while it is there
+	Keys            []Key
+	Rev             int64
+}
+
+// Key is one entry of a Secret's data.
+type Key struct {
+	Name        string
+	Size        int64
+	Fingerprint vault.Fingerprint // of the value that the cluster and the repository last agreed on
+}
+
+// Mapping says that an account's credential stands in a Secret key.
+type Mapping struct {
+	ID        string
+	AccountID string
+	SecretID  string
+	Key       string
+	// Written is the number of the version that was last proved to stand there; 0 if none was.
+	Written   int64
+	State     KeyState
+	Reason    string
+	CheckedAt time.Time
+	CreatedBy string
+	CreatedAt time.Time
+	Rev       int64
+}

@@ -1,0 +1,47 @@
+package inventory
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// Stage is where a version stands in its life.
+type Stage string
+
+// The stages, in order.
+const (
+	Pending  Stage = "pending"  // sealed, but not proved on the target
+	Current  Stage = "current"  // what the target accepts
+	Previous Stage = "previous" // what it accepted before; may still be accepted for a time
+	Retired  Stage = "retired"  // no longer accepted, or never was
+)
+
+// Source is how a version came to be.
+type Source string
+
+// The sources.
+const (
+	Fetched   Source = "fetched"   // read from a cluster
+	Generated Source = "generated" // made by a password policy
+	Typed     Source = "typed"     // given by a person
+	Restored  Source = "restored"  // an older version, set again
+)
+
+// Version is one value of a credential. Its record for sealing is (Kind "version", AccountID, Number).
+type Version struct {
+	AccountID string // of an account or of a Secret
+	Number    int64  // from 1, without gaps, per account
+	Stage     Stage
+	Source    Source
+	ActorID   string
+	ActorName string
+	CreatedAt time.Time
+	RetiredAt time.Time
+	Sealed    vault.Sealed
+}
+
+// VersionRecord is what the sealed value of a version is bound to.
+func VersionRecord(accountID string, number int64) vault.Record {
+	return vault.Record{Kind: "version", ID: accountID, Version: number}
+}

@@ -1,0 +1,226 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// Leases decide who works on a run.
+type Leases interface {
+	// Claim gives the run to owner for ttl and returns it under a new fence. It fails with fault.Conflict while another
+	// owner's lease holds.
+	Claim(ctx context.Context, runID, owner string, ttl time.Duration) (Run, error)
+	// Renew makes the lease hold for another ttl. It fails with fault.Stale when the run was claimed by somebody else.
+	Renew(ctx context.Context, run Run, ttl time.Duration) error
+}
+
+// Store keeps runs. Every method that changes something names run.Fence, fails with fault.Stale when the stored fence is
+// another one, and commits the event in the same transaction. All may be called by several goroutines at once.
+type Store interface {
+	Leases
+	// Begin stores that the effect of step may be started from now on.
+	Begin(ctx context.Context, run Run, step Step) error
+	// Mint stores run.New as a pending version with its sealed value, run.Prepared, and the step minted. A pending version
+	// of an earlier try of this run becomes retired.
+	Mint(ctx context.Context, run Run, sealed vault.Sealed, ev audit.Event) error
+	// Advance stores run as it is: step, state, reasons. When the step is verified, run.New becomes current, run.Old
+	// previous, and the account verified if run.Proved; when it is retired, run.Old becomes retired; when the state is rolled back, run.New becomes retired.
+	Advance(ctx context.Context, run Run, ev audit.Event) error
+	// Writes returns the mapped keys of the run's account, with what this run has stored of each.
+	Writes(ctx context.Context, run Run) ([]Write, error)
+	// SaveWrites stores what became of some writes, with one event each.
+	SaveWrites(ctx context.Context, run Run, writes []Write, evs []audit.Event) error
+	// LastVersion returns the highest number that a version of the account has, retired ones included; 0 if there is none.
+	LastVersion(ctx context.Context, accountID string) (int64, error)
+	// Sealed returns the sealed value of a version of the run's account.
+	Sealed(ctx context.Context, accountID string, version int64) (vault.Sealed, error)
+}
+
+// Vault seals and opens.
+type Vault interface {
+	Seal(vault.Record, vault.Value) (vault.Sealed, error)
+	Open(vault.Record, vault.Sealed) (vault.Value, error)
+}
+
+// Engine carries runs out. It has no state of its own: all of it is in the Store, so any number of engines may work on
+// the same repository.
+type Engine struct {
+	Store    Store
+	Vault    Vault
+	Targets  Targets
+	Clusters Clusters
+	Log      *slog.Logger
+	// Owner names this process in leases.
+	Owner string
+	// Lease is how long a claim holds without being renewed.
+	Lease time.Duration
+	// MaxTries is how often a step is tried against something that does not answer before the run needs attention.
+	MaxTries int
+	// At is told each named point that a run passes. It is for tests that kill the process there; nil in production.
+	At func(point string)
+}
+
+// maxMints is how many values are made for a target whose policy refuses them.
+const maxMints = 3
+
+var worker = identity.System("rotation-worker")
+
+// errStop ends Resume without being a failure: the run has been stored in a state that somebody or some time must change.
+var errStop = errors.New("the run stops here")
+
+// Resume works on a run until it has ended, waits or needs attention. It may be called at any time, by any process, any
+// number of times: whoever holds no lease changes nothing. It returns nil when the run was brought to such a state, and an
+// error when it could not be stored; calling it again is always right.
+func (e *Engine) Resume(ctx context.Context, runID string) error {
+	run, err := e.Store.Claim(ctx, runID, e.Owner, e.Lease)
+	if err != nil {
+		return fmt.Errorf("resume run %s: %w", runID, err)
+	}
+	ctx, stop := e.hold(ctx, run)
+	defer stop()
+	for run.Step != Done && !run.State.Ended() {
+		run, err = e.advance(ctx, run)
+		if errors.Is(err, errStop) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("run %s after %s: %w", run.ID, run.Step, err)
+		}
+	}
+	return nil
+}
+
+// hold renews the run's lease until stop is called, and cancels the returned context when the lease is lost.
+func (e *Engine) hold(ctx context.Context, run Run) (held context.Context, stop func()) {
+	held, cancel := context.WithCancelCause(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		tick := time.NewTicker(e.Lease / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-held.Done():
+				return
+			case <-tick.C:
+			}
+			err := e.Store.Renew(held, run, e.Lease)
+			if errors.Is(err, fault.Stale) {
+				cancel(err)
+			} else if err != nil && held.Err() == nil {
+				e.Log.WarnContext(held, "lease not renewed", "run", run.ID, "err", err)
+			}
+		}
+	})
+	return held, func() { cancel(nil); done.Wait() }
+}
+
+// advance carries out the step after run.Step and stores it.
+func (e *Engine) advance(ctx context.Context, run Run) (Run, error) {
+	switch run.Step {
+	case Planned:
+		return e.mint(ctx, run)
+	case Minted:
+		return e.apply(ctx, run)
+	case Applied:
+		return e.verify(ctx, run)
+	case Verified:
+		return e.publish(ctx, run)
+	case Published:
+		return e.passed(ctx, run, RolledOut, "consumers are not restarted by this run")
+	case RolledOut:
+		return e.retire(ctx, run)
+	default:
+		return e.passed(ctx, run, Done, "")
+	}
+}
+
+// begin marks that the effect of step may happen from now on, and reports whether it may have happened before.
+func (e *Engine) begin(ctx context.Context, run Run, step Step) (next Run, again bool, err error) {
+	again = run.Begun == step
+	if err := e.Store.Begin(ctx, run, step); err != nil {
+		return run, again, err
+	}
+	run.Begun = step
+	run.State = Running
+	return run, again, nil
+}
+
+// passed stores that step is reached.
+func (e *Engine) passed(ctx context.Context, run Run, step Step, note string) (Run, error) {
+	next := run
+	next.Step, next.Begun, next.Tries = step, step, 0
+	next.State, next.Reason, next.Cure = Running, "", ""
+	if step == Done {
+		next.State = Finished
+	}
+	ev := e.event(run, "run."+string(step))
+	if note != "" {
+		ev = ev.With("note", note)
+	}
+	e.at(string(step) + ":before-store")
+	if err := e.Store.Advance(ctx, next, ev); err != nil {
+		return run, err
+	}
+	e.at(string(step) + ":stored")
+	return next, nil
+}
+
+// stop stores that the run cannot go on by itself.
+func (e *Engine) stop(ctx context.Context, run Run, state State, reason, cure string) (Run, error) {
+	run.State, run.Reason, run.Cure = state, reason, cure
+	ev := e.event(run, "run."+string(state)).With("reason", reason)
+	if err := e.Store.Advance(ctx, run, ev); err != nil {
+		return run, err
+	}
+	return run, errStop
+}
+
+// retry stores that the step after run.Step will be tried again later, or, when it was tried often enough, that the run
+// needs attention.
+func (e *Engine) retry(ctx context.Context, run Run, reason, cure string) (Run, error) {
+	run.Tries++
+	if run.Tries >= e.MaxTries {
+		return e.stop(ctx, run, NeedsAttention, reason, cure)
+	}
+	run.NotBefore = time.Now().Add(Backoff(run.Tries))
+	return e.stop(ctx, run, Waiting, reason, cure)
+}
+
+// Backoff returns how long to wait before try number tries+1: one second, doubled each time, five minutes at most.
+func Backoff(tries int) time.Duration {
+	return min(time.Second<<min(max(tries-1, 0), 16), 5*time.Minute)
+}
+
+func (e *Engine) event(run Run, action string) audit.Event {
+	ev := audit.New(worker, action, audit.Object{Kind: "account", ID: run.AccountID})
+	ev.Run = run.ID
+	return ev
+}
+
+// open returns the plaintext of a version of the run's account.
+func (e *Engine) open(ctx context.Context, run Run, version int64) (vault.Value, error) {
+	sealed, err := e.Store.Sealed(ctx, run.AccountID, version)
+	if err != nil {
+		return vault.Value{}, err
+	}
+	return e.Vault.Open(vault.Record{Kind: "version", ID: run.AccountID, Version: version}, sealed)
+}
+
+func asFault(err error) *fault.Error {
+	f, _ := errors.AsType[*fault.Error](err)
+	return f
+}
+
+// unreachable reports whether err says that something did not answer, as against refusing.
+func unreachable(err error) bool {
+	return errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Throttled)
+}

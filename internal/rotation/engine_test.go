@@ -1,0 +1,210 @@
+package rotation
+
+import (
+	"testing"
+
+	"github.com/keyturn/keyturn/internal/fault"
+)
+
+// kept fails the test when the value that the target accepts is not in the vault, or a key that is not ours changed.
+func (w *world) kept(when string) {
+	w.t.Helper()
+	found := false
+	for n := range w.versions {
+		found = found || w.plain(n) == w.accepted
+	}
+	if !found {
+		w.t.Errorf("%s: the target accepts a value that the vault does not have", when)
+	}
+	for name, s := range w.secrets {
+		if s.data["other"] != "stays" {
+			w.t.Errorf("%s: %s: a key that is not mapped was changed", when, name)
+		}
+	}
+}
+
+// turned fails the test when the run did not end with the new value everywhere.
+func (w *world) turned(when string) {
+	w.t.Helper()
+	if w.run.State != Finished || w.run.Step != Done {
+		w.t.Fatalf("%s: ended as %s after %s: %s", when, w.run.State, w.run.Step, w.run.Reason)
+	}
+	if got := w.plain(w.run.New); got != w.accepted || w.versions[w.run.New].stage != "current" {
+		w.t.Errorf("%s: current is %q (%s), the target accepts %q", when, got, w.versions[w.run.New].stage, w.accepted)
+	}
+	if w.versions[1].stage != "retired" {
+		w.t.Errorf("%s: the old version is %s", when, w.versions[1].stage)
+	}
+	for name, s := range w.secrets {
+		if s.data["password"] != w.accepted {
+			w.t.Errorf("%s: %s holds %q", when, name, s.data["password"])
+		}
+	}
+}
+
+func TestResumeTurnsTheKey(t *testing.T) {
+	w := newWorld(t)
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	w.turned("no fault")
+	if w.changes != 1 {
+		t.Errorf("the target was changed %d times", w.changes)
+	}
+}
+
+func TestResumeAfterEveryFault(t *testing.T) {
+	calls := []string{
+		"store:begin:minted", "store:minted", "store:begin:applied", "store:applied", "store:begin:verified", "store:verified",
+		"store:begin:published", "store:writes", "store:published", "store:rolled_out", "store:begin:retired", "store:retired", "store:done",
+		"target:change", "target:login", "target:prove", "cluster:read", "cluster:patch",
+	}
+	for _, call := range calls {
+		for _, m := range []mode{fails, lost} {
+			w := newWorld(t)
+			w.faults[call] = m
+			when := call
+			if m == lost {
+				when += ", reply lost"
+			}
+			for range 4 {
+				_ = w.resume()
+				w.kept(when)
+			}
+			if len(w.faults) != 0 {
+				t.Fatalf("%s: the fault was not injected", when)
+			}
+			w.turned(when)
+		}
+	}
+}
+
+func TestResumeAfterACrashAtEveryPoint(t *testing.T) {
+	points := []string{
+		"minted:before-store", "minted:stored", "applied:before-effect", "applied:after-effect", "applied:before-store", "applied:stored",
+		"verified:before-effect", "verified:after-effect", "verified:before-store", "verified:stored",
+		"published:before-store", "published:stored", "rolled_out:before-store", "rolled_out:stored", "retired:before-store", "retired:stored", "done:before-store", "done:stored",
+	}
+	for _, p := range points {
+		w := newWorld(t)
+		w.crash = p
+		if err := w.resume(); err == nil {
+			t.Fatalf("%s: did not crash", p)
+		}
+		w.kept(p)
+		if err := w.resume(); err != nil && !w.run.State.Ended() {
+			t.Errorf("%s: %v", p, err)
+		}
+		w.kept(p)
+		w.turned(p)
+		if w.changes != 1 {
+			t.Errorf("%s: the target was changed %d times", p, w.changes)
+		}
+	}
+}
+
+func TestAStaleFenceStoresNothing(t *testing.T) {
+	w := newWorld(t)
+	e := w.engine()
+	run, err := e.Store.Claim(t.Context(), "run", "test", e.Lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Claim(t.Context(), "run", "test", e.Lease); err != nil { // another worker took over
+		t.Fatal(err)
+	}
+	if _, err := e.advance(t.Context(), run); fault.KindOf(err) != fault.Stale {
+		t.Errorf("got %v, want stale", err)
+	}
+	if w.run.Step != Planned || len(w.versions) != 1 {
+		t.Errorf("the stale worker stored %+v", w.run)
+	}
+}
+
+func TestARejectedValueIsMadeAnew(t *testing.T) {
+	for _, tt := range []struct {
+		rejects int
+		want    State
+		made    int
+	}{{1, Finished, 2}, {2, Finished, 3}, {3, RolledBack, 3}, {9, RolledBack, 3}} {
+		w := newWorld(t)
+		w.rejects = tt.rejects
+		if err := w.resume(); err != nil {
+			t.Fatal(err)
+		}
+		w.kept("rejected")
+		if w.run.State != tt.want || w.made != tt.made {
+			t.Errorf("%d rejections: %s after %d values, want %s after %d", tt.rejects, w.run.State, w.made, tt.want, tt.made)
+		}
+		if tt.want == RolledBack && (w.accepted != "old" || w.versions[1].stage != "current" || w.versions[w.run.New].stage != "retired") {
+			t.Errorf("%d rejections: not rolled back: accepts %q, %+v", tt.rejects, w.accepted, w.run)
+		}
+	}
+}
+
+func TestATypedValueIsNotReplaced(t *testing.T) {
+	w := newWorld(t)
+	w.keep(2, "typed by a person", "pending")
+	w.run.Typed, w.run.New = true, 2
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	w.turned("typed")
+	if w.accepted != "typed by a person" || w.made != 0 {
+		t.Errorf("the target accepts %q", w.accepted)
+	}
+	w = newWorld(t)
+	w.keep(2, "typed by a person", "pending")
+	w.run.Typed, w.run.New, w.rejects = true, 2, 1
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	if w.run.State != RolledBack || w.made != 0 {
+		t.Errorf("a rejected typed value: %s, %d made", w.run.State, w.made)
+	}
+}
+
+func TestBothValuesRefusedNeedsAttention(t *testing.T) {
+	w := newWorld(t)
+	w.faults["target:change"] = lost
+	w.crash = "applied:after-effect"
+	_ = w.resume()
+	w.accepted = "set by somebody else"
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	if w.run.State != NeedsAttention || w.made != 1 {
+		t.Errorf("%s, %d values made", w.run.State, w.made)
+	}
+}
+
+func TestNoAnswerWaitsAndThenNeedsAttention(t *testing.T) {
+	w := newWorld(t)
+	for i := range 5 {
+		w.faults["target:change"] = fails
+		if err := w.resume(); err != nil {
+			t.Fatal(err)
+		}
+		want := Waiting
+		if i == 4 {
+			want = NeedsAttention
+		}
+		if w.run.State != want || w.run.Reason == "" || w.run.Cure == "" {
+			t.Fatalf("try %d: %s: %s / %s", i, w.run.State, w.run.Reason, w.run.Cure)
+		}
+	}
+	if w.accepted != "old" {
+		t.Error("changed")
+	}
+}
+
+func TestAGenericAccountIsStoredAndPublished(t *testing.T) {
+	w := newWorld(t)
+	w.noRemote = true
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	if w.run.State != Finished || w.changes != 0 || w.secrets["c1/s0"].data["password"] != "new1" {
+		t.Errorf("%+v", w.run)
+	}
+}

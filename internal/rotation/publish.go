@@ -1,0 +1,365 @@
+package rotation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// Clusters gives a run its way into a cluster.
+type Clusters interface {
+	Open(ctx context.Context, clusterID string) (Cluster, error)
+}
+
+// Cluster reads and writes Secrets of one cluster. Both methods may be called by several goroutines at once.
+type Cluster interface {
+	// Read returns those of the named Secrets of namespace that exist.
+	Read(ctx context.Context, namespace string, names []string) (map[string]Seen, error)
+	// Patch writes exactly the given keys of the Secret that was seen, and returns it as the API server stored it. It fails
+	// with fault.Stale when the Secret changed since it was seen, fault.NotFound when it is gone, fault.Invalid or
+	// fault.Denied when the API server refuses, fault.Unavailable when it does not answer.
+	Patch(ctx context.Context, seen Seen, data map[string]vault.Value) (Seen, error)
+}
+
+// OwnerKind is who last wrote a key.
+type OwnerKind int
+
+// The kinds of owner of a key.
+const (
+	OwnerNone       OwnerKind = iota // nobody claims it
+	OwnerKeyturn                     // this program
+	OwnerOneShot                     // a person's tool, which will not write again by itself
+	OwnerReconciler                  // a controller, which would undo or fight the write
+)
+
+// Owner is who holds a key of a Secret, and for a reconciler what to do instead of writing.
+type Owner struct {
+	Kind         OwnerKind
+	Name, Advice string
+}
+
+// Seen is a Secret as it was read or as a patch's reply showed it.
+type Seen struct {
+	Namespace, Name      string
+	UID, ResourceVersion string
+	Immutable            bool
+	Data                 map[string]vault.Value
+	Owners               map[string]Owner // by key
+}
+
+// inFlight is how many Secrets of one cluster are written at once. API servers answer 16 to 64 at their best rate.
+const inFlight = 32
+
+// maxConflicts is how often a Secret that changes under the write is read and decided again.
+const maxConflicts = 5
+
+// publish brings every mapped key to the new version.
+func (e *Engine) publish(ctx context.Context, run Run) (Run, error) {
+	value, err := e.open(ctx, run, run.New)
+	if err != nil {
+		return run, err
+	}
+	if run, _, err = e.begin(ctx, run, Published); err != nil {
+		return run, err
+	}
+	writes, err := e.Store.Writes(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	if err := e.writeAll(ctx, run, writes, value); err != nil {
+		return run, err
+	}
+	if writes, err = e.Store.Writes(ctx, run); err != nil {
+		return run, err
+	}
+	done, state, why, what := judge(writes)
+	switch state {
+	case Finished:
+		return e.passed(ctx, run, Published, fmt.Sprintf("%d of %d keys written and read back", done, len(writes)))
+	case Waiting:
+		return e.retry(ctx, run, why, what)
+	default:
+		return e.stop(ctx, run, NeedsAttention, why, what)
+	}
+}
+
+// judge says what the state of all writes together means for the run: Finished, Waiting or NeedsAttention.
+func judge(writes []Write) (done int, state State, why, cure string) {
+	state = Finished
+	for _, w := range writes {
+		switch w.State {
+		case WriteDone:
+			done++
+		case WriteBlocked, WriteHands:
+			if state != NeedsAttention {
+				state, why, cure = NeedsAttention, w.Namespace+"/"+w.Name+" key "+w.Key+": "+w.Reason, w.Cure
+			}
+		default:
+			if state == Finished {
+				state, why, cure = Waiting, w.Namespace+"/"+w.Name+" key "+w.Key+": "+w.Reason, w.Cure
+			}
+		}
+	}
+	if state != Finished {
+		why = fmt.Sprintf("%d of %d keys are not written; first: %s", len(writes)-done, len(writes), why)
+	}
+	return done, state, why, cure
+}
+
+// place is one Secret with the keys of it that a run writes.
+type place struct {
+	cluster, namespace, name string
+	writes                   []Write
+}
+
+// places groups writes by Secret, in a stable order. Those that are done are left out.
+func places(writes []Write) []place {
+	at := map[[3]string]int{}
+	var all []place
+	for _, w := range writes {
+		if w.State == WriteDone {
+			continue
+		}
+		id := [3]string{w.ClusterID, w.Namespace, w.Name}
+		i, ok := at[id]
+		if !ok {
+			i = len(all)
+			at[id] = i
+			all = append(all, place{cluster: w.ClusterID, namespace: w.Namespace, name: w.Name})
+		}
+		all[i].writes = append(all[i].writes, w)
+	}
+	return all
+}
+
+// writeAll writes every place and stores what became of each. A cluster that does not answer holds only its own part.
+func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value vault.Value) error {
+	byNamespace := map[[2]string][]place{}
+	for _, p := range places(writes) {
+		id := [2]string{p.cluster, p.namespace}
+		byNamespace[id] = append(byNamespace[id], p)
+	}
+	results := make(chan []Write)
+	var work sync.WaitGroup
+	limits := map[string]chan struct{}{}
+	for id := range byNamespace {
+		if limits[id[0]] == nil {
+			limits[id[0]] = make(chan struct{}, inFlight)
+		}
+	}
+	for id, ps := range byNamespace {
+		work.Go(func() { e.writeNamespace(ctx, id[0], id[1], ps, value, limits[id[0]], results) })
+	}
+	go func() { work.Wait(); close(results) }()
+	return e.save(ctx, run, results)
+}
+
+// writeNamespace writes the places of one namespace: one read of all, a patch for each, one read of all as the proof.
+func (e *Engine) writeNamespace(ctx context.Context, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}, results chan<- []Write) {
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = p.name
+	}
+	limit <- struct{}{}
+	c, err := e.Clusters.Open(ctx, cluster)
+	var seen map[string]Seen
+	if err == nil {
+		seen, err = c.Read(ctx, namespace, names)
+	}
+	<-limit
+	if err != nil {
+		for _, p := range ps {
+			results <- failed(p.writes, err)
+		}
+		return
+	}
+	var work sync.WaitGroup
+	for i := range ps {
+		limit <- struct{}{}
+		work.Go(func() {
+			defer func() { <-limit }()
+			s, there := seen[ps[i].name]
+			ps[i].writes = e.write(ctx, c, ps[i], s, there, value)
+		})
+	}
+	work.Wait()
+	e.at("published:before-proof")
+	limit <- struct{}{}
+	seen, err = c.Read(ctx, namespace, names)
+	<-limit
+	for _, p := range ps {
+		results <- proved(p.writes, seen[p.name], err, value)
+	}
+}
+
+// write brings one Secret to the new value. The writes it returns as WriteDone were proved by the patch's reply.
+func (e *Engine) write(ctx context.Context, c Cluster, p place, seen Seen, there bool, value vault.Value) []Write {
+	for range maxConflicts {
+		d := decide(p.writes, seen, there, value)
+		if len(d.patch) == 0 {
+			return d.writes
+		}
+		e.at("published:before-effect")
+		reply, err := c.Patch(ctx, seen, d.patch)
+		e.at("published:after-effect")
+		if err == nil {
+			return answered(d.writes, reply, value)
+		}
+		if !errors.Is(err, fault.Stale) {
+			return failed(d.writes, err)
+		}
+		again, err := c.Read(ctx, p.namespace, []string{p.name})
+		if err != nil {
+			return failed(d.writes, err)
+		}
+		seen, there = again[p.name]
+	}
+	return failed(p.writes, fault.New(fault.Unavailable, "the Secret changed %d times while it was written", maxConflicts).
+		WithCure("find what else writes it, then resume"))
+}
+
+// decision is what to do with one Secret: which keys to patch, and what the other writes have become without it.
+type decision struct {
+	patch  map[string]vault.Value
+	writes []Write
+}
+
+// decide is pure: from what was seen of a Secret it says which keys are written, which are right already, and which are
+// not touched and why.
+func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
+	d := decision{patch: map[string]vault.Value{}, writes: slices.Clone(writes)}
+	for i := range d.writes {
+		w := &d.writes[i]
+		have, has := seen.Data[w.Key]
+		owner := seen.Owners[w.Key]
+		switch {
+		case !there:
+			w.set(WriteBlocked, "the Secret is not in the cluster any more", "restore it or remove the mapping, then resume")
+		case w.UID != "" && w.UID != seen.UID:
+			w.set(WriteBlocked, "the Secret was deleted and made anew since it was mapped", "check that it is the right one and sync the cluster, then resume")
+		case has && have.Equal(value):
+			w.set(WriteDone, "", "")
+		case owner.Kind == OwnerReconciler:
+			w.set(WriteHands, "the key belongs to "+owner.Name, owner.Advice)
+		case seen.Immutable:
+			w.set(WriteBlocked, "the Secret is immutable", "delete and create it without immutable, sync the cluster, then resume")
+		default:
+			if owner.Kind == OwnerOneShot {
+				w.Taken = owner.Name
+			}
+			d.patch[w.Key] = value
+		}
+	}
+	return d
+}
+
+// answered reads a patch's reply: what it does not show was not stored.
+func answered(writes []Write, reply Seen, value vault.Value) []Write {
+	for i := range writes {
+		w := &writes[i]
+		if w.State == WriteHands || w.State == WriteBlocked {
+			continue
+		}
+		if have, ok := reply.Data[w.Key]; ok && have.Equal(value) {
+			w.set(WriteDone, "", "")
+		} else {
+			w.set(WriteBlocked, "the API server stored another value than it was sent", "look for an admission webhook that changes Secrets, then resume")
+		}
+	}
+	return writes
+}
+
+// proved compares what the last read showed with what was written.
+func proved(writes []Write, seen Seen, err error, value vault.Value) []Write {
+	for i := range writes {
+		w := &writes[i]
+		if w.State != WriteDone {
+			continue
+		}
+		if err != nil {
+			w.set(WriteHeld, "written, but could not be read back: "+reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
+			continue
+		}
+		if have, ok := seen.Data[w.Key]; !ok || !have.Equal(value) {
+			w.set(WriteHeld, "written, but changed again by somebody else right after", "find what else writes it, then resume")
+		}
+	}
+	return writes
+}
+
+// failed gives every write that is not settled the state that err means.
+func failed(writes []Write, err error) []Write {
+	out := slices.Clone(writes)
+	for i := range out {
+		w := &out[i]
+		if w.State != WriteToDo && w.State != WriteHeld {
+			continue
+		}
+		if fault.KindOf(err) == "" || unreachable(err) {
+			w.set(WriteHeld, reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
+		} else {
+			w.set(WriteBlocked, reason(err), cure(err, "mend the cause, then resume"))
+		}
+	}
+	return out
+}
+
+func (w *Write) set(s WriteState, reason, cure string) {
+	w.State, w.Reason, w.Cure, w.At = s, reason, cure, time.Now().UTC()
+}
+
+// save stores results as they come, many in one transaction, so that progress is live and a thousand Secrets are not a
+// thousand commits.
+func (e *Engine) save(ctx context.Context, run Run, results <-chan []Write) error {
+	const most, pause = 256, 100 * time.Millisecond
+	var batch []Write
+	var first error
+	flush := func() {
+		if len(batch) == 0 || first != nil {
+			return
+		}
+		evs := make([]audit.Event, len(batch))
+		for i, w := range batch {
+			evs[i] = e.writeEvent(run, w)
+		}
+		first = e.Store.SaveWrites(ctx, run, batch, evs)
+		batch = nil
+	}
+	tick := time.NewTicker(pause)
+	defer tick.Stop()
+	for {
+		select {
+		case ws, ok := <-results:
+			if !ok {
+				flush()
+				return first
+			}
+			if batch = append(batch, ws...); len(batch) >= most {
+				flush()
+			}
+		case <-tick.C:
+			flush()
+		}
+	}
+}
+
+func (e *Engine) writeEvent(run Run, w Write) audit.Event {
+	ev := audit.New(worker, "secret.write", audit.Object{Kind: "secret", ID: w.SecretID, Name: w.Namespace + "/" + w.Name})
+	ev.Run = run.ID
+	ev = ev.With("key", w.Key).With("state", string(w.State))
+	if w.Taken != "" {
+		ev = ev.With("taken_over_from", w.Taken)
+	}
+	if w.Reason != "" {
+		ev = ev.With("reason", strings.ToValidUTF8(w.Reason, "?"))
+	}
+	return ev
+}

@@ -1,0 +1,136 @@
+package rotation
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// Step is a point that a run has reached. A run's Step is the last one that is stored as done.
+type Step string
+
+// The steps, in order.
+const (
+	Planned    Step = "planned"
+	Minted     Step = "minted"
+	Applied    Step = "applied"
+	Verified   Step = "verified"
+	Published  Step = "published"
+	RolledOut  Step = "rolled_out"
+	RetiredOld Step = "retired"
+	Done       Step = "done"
+)
+
+// Steps lists every step in order.
+func Steps() []Step {
+	return []Step{Planned, Minted, Applied, Verified, Published, RolledOut, RetiredOld, Done}
+}
+
+// After returns the step that follows s; Done follows itself.
+func (s Step) After() Step {
+	all := Steps()
+	for i, x := range all[:len(all)-1] {
+		if x == s {
+			return all[i+1]
+		}
+	}
+	return Done
+}
+
+// State is what a run is doing as a whole. The words are those of client/state.
+type State string
+
+// The states of a run.
+const (
+	Queued         State = "queued"
+	Running        State = "running"
+	Waiting        State = "waiting" // for the next try of something that did not answer
+	Finished       State = "done"
+	RolledBack     State = "rolled_back"
+	NeedsAttention State = "needs_attention"
+	Cancelled      State = "cancelled"
+)
+
+// Ended reports whether nothing more will happen to a run in state s. A run that needs attention has not ended: it keeps
+// its account until somebody resumes it.
+func (s State) Ended() bool { return s == Finished || s == RolledBack || s == Cancelled }
+
+// StepState is what became of one step. The words are those of client/state.
+type StepState string
+
+// The states of a step.
+const (
+	StepToDo       StepState = "to_do"
+	StepRunning    StepState = "running"
+	StepDone       StepState = "done"
+	StepFailed     StepState = "failed"
+	StepSkipped    StepState = "skipped"
+	StepUnverified StepState = "unverified" // its outcome is being settled
+)
+
+// Run is one change of one credential. Runs are values: the engine returns new ones and the store keeps them.
+type Run struct {
+	ID        string
+	AccountID string
+	State     State
+	Step      Step
+	// Begun is the step whose effect may have been started after Step was stored; equal to Step when none was. It is what
+	// makes a run that comes back after a crash ask the target before it sends anything again.
+	Begun Step
+	// Fence is the number of the lease under which the run is worked on. Every change names it.
+	Fence int64
+
+	New int64 // number of the version that this run sets; 0 before minted
+	Old int64 // number of the version that was current when the run was planned; 0 if there was none
+	// Prepared is the text that is sent to the target, computed once so that sending it again changes nothing more.
+	Prepared vault.Sealed
+	// Minted counts the values that were made: one more after each that the target's policy refused.
+	Minted int
+	// Tries counts the attempts at the step after Step, since Step was stored.
+	Tries int
+
+	// Proved is set when a login with the new value was proved on the target; a generic resource has nothing to prove it on.
+	Proved bool
+	// Typed is set when a person gave the value: it cannot be made anew.
+	Typed bool
+
+	Reason, Cure string // why it waits, was rolled back or needs attention
+	NotBefore    time.Time
+	StartedBy    identity.Actor
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	EndedAt      time.Time
+}
+
+// PreparedRecord is what a run's prepared text is bound to when it is sealed.
+func PreparedRecord(runID string, version int64) vault.Record {
+	return vault.Record{Kind: "prepared", ID: runID, Version: version}
+}
+
+// WriteState is how far one mapped key has come. The words are those of client/state.
+type WriteState string
+
+// The states of a write.
+const (
+	WriteToDo    WriteState = "to_do"
+	WriteDone    WriteState = "in_sync"
+	WriteBlocked WriteState = "blocked"   // the API server refused, and will again until something is changed there
+	WriteHeld    WriteState = "behind"    // no answer; will be tried again
+	WriteHands   WriteState = "hands_off" // another controller owns the key
+)
+
+// Write is one mapped key that a run has to bring to the new version.
+type Write struct {
+	MappingID       string
+	ClusterID       string
+	SecretID        string
+	Namespace, Name string
+	UID             string // the Secret's, as mapped; another one means that it was made anew
+	Key             string
+	State           WriteState
+	Reason, Cure    string
+	// Taken names the one-shot writer whose key this run took over, if it did.
+	Taken string
+	At    time.Time
+}

@@ -1,0 +1,275 @@
+package rotation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// mint makes the run's value, unless a person gave it, and stores it sealed before any target hears of it.
+func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
+	target, err := e.Targets.Open(ctx, run.AccountID)
+	if err != nil {
+		return e.unopened(ctx, run, err)
+	}
+	run, _, err = e.begin(ctx, run, Minted)
+	if err != nil {
+		return run, err
+	}
+	var value vault.Value
+	if run.Typed {
+		value, err = e.open(ctx, run, run.New)
+	} else {
+		value, err = target.Generate(ctx)
+	}
+	if err != nil {
+		return e.stop(ctx, run, RolledBack, "no value could be made: "+reason(err), cure(err, "change the password policy"))
+	}
+	return e.store(ctx, run, target, value)
+}
+
+// store seals value and what is to be sent of it, and records the step minted.
+func (e *Engine) store(ctx context.Context, run Run, target Target, value vault.Value) (Run, error) {
+	next := run
+	if !run.Typed {
+		last, err := e.Store.LastVersion(ctx, run.AccountID)
+		if err != nil {
+			return run, err
+		}
+		next.New = last + 1
+	}
+	sealed, err := e.Vault.Seal(vault.Record{Kind: "version", ID: run.AccountID, Version: next.New}, value)
+	if err != nil {
+		return run, err
+	}
+	if target.Remote() {
+		prepared, err := target.Prepare(value)
+		if err != nil {
+			return e.stop(ctx, run, RolledBack, "the value cannot be used on this target: "+reason(err), cure(err, "choose another value"))
+		}
+		if next.Prepared, err = e.Vault.Seal(PreparedRecord(run.ID, next.New), prepared); err != nil {
+			return run, err
+		}
+	}
+	next.Step, next.Begun, next.Tries, next.Minted = Minted, Minted, 0, run.Minted+1
+	next.State, next.Reason, next.Cure = Running, "", ""
+	e.at("minted:before-store")
+	ev := e.event(run, "run.minted").With("version", fmt.Sprint(next.New))
+	if err := e.Store.Mint(ctx, next, sealed, ev); err != nil {
+		return run, err
+	}
+	e.at("minted:stored")
+	return next, nil
+}
+
+// apply makes the target accept the new value. When the effect may have happened before, or its reply is lost, it asks
+// the target by logging in; it never assumes.
+func (e *Engine) apply(ctx context.Context, run Run) (Run, error) {
+	target, err := e.Targets.Open(ctx, run.AccountID)
+	if err != nil {
+		return e.unopened(ctx, run, err)
+	}
+	if !target.Remote() {
+		return e.passed(ctx, run, Applied, "this resource has no remote side")
+	}
+	next, old, prepared, err := e.values(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	run, again, err := e.begin(ctx, run, Applied)
+	if err != nil {
+		return run, err
+	}
+	if again {
+		if settled, after, err := e.settle(ctx, run, target, next, old); settled || err != nil {
+			return after, err
+		}
+	}
+	e.at("applied:before-effect")
+	outcome, cause := target.Change(ctx, old, next, prepared)
+	e.at("applied:after-effect")
+	switch outcome {
+	case Changed:
+		return e.passed(ctx, run, Applied, "")
+	case Rejected:
+		return e.rejected(ctx, run, target, old, cause)
+	case Refused:
+		return e.rollBack(ctx, run, target, old, cause)
+	case NotSent:
+		return e.retry(ctx, run, "the target did not answer, and nothing was sent: "+reason(cause), cure(cause, "bring the target back; the run goes on by itself, or resume it"))
+	default:
+		if settled, after, err := e.settle(ctx, run, target, next, old); settled || err != nil {
+			return after, err
+		}
+		return e.retry(ctx, run, "the connection broke during the change; the target still accepts the old value", "nothing to do: the same value is sent again")
+	}
+}
+
+// settle finds out which value the target accepts. It returns settled = false when that is provably the old one (or there
+// is no old one and the new one is refused), so that the change may be sent again.
+func (e *Engine) settle(ctx context.Context, run Run, target Target, next, old vault.Value) (settled bool, after Run, err error) {
+	answer, cause := target.Login(ctx, next)
+	switch answer {
+	case Accepted:
+		after, err = e.passed(ctx, run, Applied, "settled by logging in with the new value")
+		return true, after, err
+	case NoAnswer:
+		after, err = e.retry(ctx, run, "the target accepts the old value or the new one, and does not answer: "+reason(cause), "bring the target back; both values are in the vault")
+		return true, after, err
+	}
+	if run.Old == 0 {
+		return false, run, nil
+	}
+	answer, cause = target.Login(ctx, old)
+	switch answer {
+	case Accepted:
+		return false, run, nil
+	case NoAnswer:
+		after, err = e.retry(ctx, run, "the target refuses the new value and does not answer for the old one: "+reason(cause), "bring the target back; both values are in the vault")
+	default:
+		after, err = e.stop(ctx, run, NeedsAttention, "the target refuses the new value and the old one",
+			"somebody else changed the password: set the account to a known value, or give the resource a reconcile account, then resume")
+	}
+	return true, after, err
+}
+
+// rejected answers a policy that refused the value: another one is made, three in all.
+func (e *Engine) rejected(ctx context.Context, run Run, target Target, old vault.Value, cause error) (Run, error) {
+	if run.Typed || run.Minted >= maxMints {
+		return e.rollBack(ctx, run, target, old, cause)
+	}
+	value, err := target.Generate(ctx)
+	if err != nil {
+		return run, err
+	}
+	return e.store(ctx, run, target, value)
+}
+
+// rollBack ends a run whose change was definitely refused, after proving that the old value is still valid.
+func (e *Engine) rollBack(ctx context.Context, run Run, target Target, old vault.Value, cause error) (Run, error) {
+	why := "the target refused the change: " + reason(cause)
+	if run.Old == 0 {
+		return e.stop(ctx, run, RolledBack, why, cure(cause, "mend the cause and reset again"))
+	}
+	switch answer, _ := target.Login(ctx, old); answer {
+	case Accepted:
+		return e.stop(ctx, run, RolledBack, why, cure(cause, "mend the cause and reset again"))
+	case Denied:
+		return e.stop(ctx, run, NeedsAttention, why+"; it refuses the stored value too",
+			"the account is out of sync: store its real password, or give the resource a reconcile account, then resume")
+	default:
+		return e.stop(ctx, run, NeedsAttention, why+"; whether the old value is still valid is not known",
+			"bring the target back, then resume")
+	}
+}
+
+// verify proves the new value by a fresh login. Storing the step makes it the current version.
+func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
+	target, err := e.Targets.Open(ctx, run.AccountID)
+	if err != nil {
+		return e.unopened(ctx, run, err)
+	}
+	if !target.Remote() {
+		return e.passed(ctx, run, Verified, "this resource has no remote side: the value is stored, not verified")
+	}
+	value, err := e.open(ctx, run, run.New)
+	if err != nil {
+		return run, err
+	}
+	if run, _, err = e.begin(ctx, run, Verified); err != nil {
+		return run, err
+	}
+	e.at("verified:before-effect")
+	answer, cause := target.Prove(ctx, value)
+	e.at("verified:after-effect")
+	switch answer {
+	case Accepted:
+		run.Proved = true
+		return e.passed(ctx, run, Verified, "")
+	case Denied:
+		return e.stop(ctx, run, NeedsAttention, "the target took the new value but a login with it failed: "+reason(cause),
+			cure(cause, "look at the account on the target (locked, expired, not allowed to log in), then resume"))
+	default:
+		return e.retry(ctx, run, "the new value could not be verified: "+reason(cause), cure(cause, "bring the target back, then resume"))
+	}
+}
+
+// retire proves that the old value is refused from now on. With one account and one value it is, as soon as the new one
+// is set; what is proved here is that nothing else keeps it alive.
+func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
+	target, err := e.Targets.Open(ctx, run.AccountID)
+	if err != nil {
+		return e.unopened(ctx, run, err)
+	}
+	if !target.Remote() || run.Old == 0 {
+		return e.passed(ctx, run, RetiredOld, "")
+	}
+	old, err := e.open(ctx, run, run.Old)
+	if err != nil {
+		return run, err
+	}
+	if run, _, err = e.begin(ctx, run, RetiredOld); err != nil {
+		return run, err
+	}
+	switch answer, cause := target.Login(ctx, old); answer {
+	case Denied:
+		return e.passed(ctx, run, RetiredOld, "a login with the old value is refused")
+	case Accepted:
+		return e.stop(ctx, run, NeedsAttention, "the target still accepts the old value",
+			"look for a second password or a rule that lets every password in, then resume")
+	default:
+		return e.retry(ctx, run, "whether the old value is refused could not be tried: "+reason(cause), cure(cause, "bring the target back, then resume"))
+	}
+}
+
+// values opens the new value, the old one (empty if there is none) and the prepared text.
+func (e *Engine) values(ctx context.Context, run Run) (next, old, prepared vault.Value, err error) {
+	if next, err = e.open(ctx, run, run.New); err != nil {
+		return
+	}
+	if run.Old > 0 {
+		if old, err = e.open(ctx, run, run.Old); err != nil {
+			return
+		}
+	}
+	prepared, err = e.Vault.Open(PreparedRecord(run.ID, run.New), run.Prepared)
+	return
+}
+
+// unopened answers a target that could not even be found or reached.
+func (e *Engine) unopened(ctx context.Context, run Run, err error) (Run, error) {
+	if unreachable(err) {
+		return e.retry(ctx, run, reason(err), cure(err, "bring it back; the run goes on by itself, or resume it"))
+	}
+	if fault.KindOf(err) == "" {
+		return run, err
+	}
+	return e.stop(ctx, run, NeedsAttention, reason(err), cure(err, "mend the resource, then resume"))
+}
+
+// at names a point at which a test may kill the process or make an effect fail.
+func (e *Engine) at(point string) {
+	if e.At != nil {
+		e.At(point)
+	}
+}
+
+func reason(err error) string {
+	switch f := asFault(err); {
+	case f != nil:
+		return f.Msg
+	case err != nil:
+		return "internal error"
+	default:
+		return "no reason given"
+	}
+}
+
+func cure(err error, otherwise string) string {
+	if f := asFault(err); f != nil && f.Cure != "" {
+		return f.Cure
+	}
+	return otherwise
+}

@@ -1,0 +1,57 @@
+package rotation
+
+import (
+	"context"
+
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// Outcome is what is known after a change was sent to a target.
+type Outcome int
+
+// The outcomes of a change.
+const (
+	// Unknown: the reply was lost; the target accepts the old value or the new one.
+	Unknown Outcome = iota
+	// Changed: the target said that it accepts the new value from now on.
+	Changed
+	// Rejected: the target's policy refused this value, and nothing changed; another value may pass.
+	Rejected
+	// Refused: the target refused the change itself (login, right, no such account), and nothing changed.
+	Refused
+	// NotSent: nothing reached the target.
+	NotSent
+)
+
+// Answer is what a login showed.
+type Answer int
+
+// The answers to a login.
+const (
+	NoAnswer Answer = iota // could not be tried to its end; says nothing
+	Accepted
+	Denied // definitely refused
+)
+
+// Targets finds the system that an account belongs to.
+type Targets interface {
+	Open(ctx context.Context, accountID string) (Target, error)
+}
+
+// Target is one account on its system, as a run needs it. Errors explain an outcome and never carry a value.
+type Target interface {
+	// Remote reports whether there is a system to change at all; a generic resource has none.
+	Remote() bool
+	// Generate makes a value by the account's password policy within the target's limits.
+	Generate(ctx context.Context) (vault.Value, error)
+	// Prepare computes once what Change sends, such as a SCRAM verifier. The result is as secret as the value.
+	Prepare(value vault.Value) (vault.Value, error)
+	// Change makes the target accept next. It logs in with the resource's reconcile account, or as the account itself with
+	// old. Sending the same prepared text twice leaves the target as sending it once.
+	Change(ctx context.Context, old, next, prepared vault.Value) (Outcome, error)
+	// Login logs in once with value.
+	Login(ctx context.Context, value vault.Value) (Answer, error)
+	// Prove logs in with value, carries out one harmless operation and shows that a random wrong value is refused: Accepted
+	// means all of that.
+	Prove(ctx context.Context, value vault.Value) (Answer, error)
+}

@@ -1,0 +1,370 @@
+package rotation
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// world is a model of everything outside the engine: a store, a target and a cluster, each of which can fail at any call
+// in two ways. The real ones have tests of their own; this one reaches every branch of the state machine.
+type world struct {
+	t    *testing.T
+	ring *vault.Ring
+
+	mu       sync.Mutex
+	run      Run
+	versions map[int64]version
+	writes   []Write
+	events   []audit.Event
+	leased   string
+	accepted string // what the target accepts
+	rejects  int    // how many more values its policy refuses
+	changes  int
+	made     int
+	secrets  map[string]*secret
+	noRemote bool
+
+	faults map[string]mode // by name of the call, used up once
+	crash  string          // the point at which the process dies, once
+}
+
+type version struct {
+	sealed vault.Sealed
+	stage  string
+}
+
+type secret struct {
+	uid, rv   string
+	immutable bool
+	data      map[string]string
+	owners    map[string]Owner
+	mutate    bool // an admission webhook changes what is written
+}
+
+// mode is how a call fails: lost means that it took effect and only its reply was lost.
+type mode int
+
+const (
+	fails mode = iota + 1
+	lost
+)
+
+type crashed struct{ point string }
+
+var errInjected = fault.New(fault.Unavailable, "injected fault")
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	root, err := vault.NewRootKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, _, err := vault.NewRing(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, faults: map[string]mode{}}
+	w.accepted = "old"
+	w.keep(1, "old", "current")
+	w.run = Run{ID: "run", AccountID: "acc", State: Queued, Step: Planned, Begun: Planned, Old: 1}
+	for i := range 3 {
+		name := fmt.Sprintf("s%d", i)
+		w.secrets["c1/"+name] = &secret{uid: "uid-" + name, rv: "1", data: map[string]string{"password": "old", "other": "stays"}}
+		w.writes = append(w.writes, Write{MappingID: "m" + name, ClusterID: "c1", SecretID: name, Namespace: "ns", Name: name, UID: "uid-" + name, Key: "password", State: WriteToDo})
+	}
+	return w
+}
+
+func (w *world) keep(n int64, value, stage string) {
+	sealed, err := w.ring.Seal(vault.Record{Kind: "version", ID: "acc", Version: n}, vault.NewValue([]byte(value)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.versions[n] = version{sealed, stage}
+}
+
+func (w *world) plain(n int64) string {
+	v, err := w.ring.Open(vault.Record{Kind: "version", ID: "acc", Version: n}, w.versions[n].sealed)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return text(v)
+}
+
+func text(v vault.Value) (s string) {
+	_ = v.Expose(func(b []byte) error { s = string(b); return nil })
+	return s
+}
+
+func (w *world) engine() *Engine {
+	e := &Engine{Store: w, Vault: w.ring, Targets: w, Clusters: clusters{w}, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+		Owner: "test", Lease: time.Minute, MaxTries: 5}
+	e.At = func(point string) {
+		w.mu.Lock()
+		die := w.crash == point
+		if die {
+			w.crash = ""
+		}
+		w.mu.Unlock()
+		if die {
+			panic(crashed{point})
+		}
+	}
+	return e
+}
+
+// resume runs the engine until it stops by itself, fails or the process "dies".
+func (w *world) resume() (err error) {
+	defer func() {
+		if c, ok := recover().(crashed); ok {
+			err = fmt.Errorf("crashed at %s", c.point)
+		}
+	}()
+	w.leased = ""
+	return w.engine().Resume(w.t.Context(), w.run.ID)
+}
+
+// take uses up the fault of a call, if there is one.
+func (w *world) take(call string) mode {
+	m := w.faults[call]
+	delete(w.faults, call)
+	return m
+}
+
+// with carries out a call of the store under its injected fault and its fence.
+func (w *world) with(call string, fence int64, effect func()) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if fence != w.run.Fence {
+		return fault.New(fault.Stale, "fence %d is not %d", fence, w.run.Fence)
+	}
+	m := w.take("store:" + call)
+	if m != fails {
+		effect()
+	}
+	if m != 0 {
+		return errors.New("injected store fault")
+	}
+	return nil
+}
+
+func (w *world) Claim(_ context.Context, _, owner string, _ time.Duration) (Run, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.leased != "" && w.leased != owner {
+		return Run{}, fault.New(fault.Conflict, "leased")
+	}
+	if w.run.State.Ended() || w.run.State == NeedsAttention {
+		return Run{}, fault.New(fault.Conflict, "the run is %s", w.run.State)
+	}
+	w.leased = owner
+	w.run.Fence++
+	w.run.State = Running
+	return w.run, nil
+}
+
+func (w *world) Renew(_ context.Context, run Run, _ time.Duration) error {
+	return w.with("renew", run.Fence, func() {})
+}
+
+func (w *world) Begin(_ context.Context, run Run, step Step) error {
+	return w.with("begin:"+string(step), run.Fence, func() { w.run.Begun = step })
+}
+
+func (w *world) Mint(_ context.Context, run Run, sealed vault.Sealed, ev audit.Event) error {
+	return w.with("minted", run.Fence, func() {
+		for n, v := range w.versions {
+			if v.stage == "pending" && n != run.New {
+				w.versions[n] = version{v.sealed, "retired"}
+			}
+		}
+		w.versions[run.New] = version{sealed, "pending"}
+		w.run = run
+		w.events = append(w.events, ev)
+	})
+}
+
+func (w *world) Advance(_ context.Context, run Run, ev audit.Event) error {
+	return w.with(string(run.Step), run.Fence, func() {
+		stage := func(n int64, to string) {
+			if n > 0 {
+				w.versions[n] = version{w.versions[n].sealed, to}
+			}
+		}
+		if run.Step != w.run.Step {
+			switch run.Step {
+			case Verified:
+				stage(run.Old, "previous")
+				stage(run.New, "current")
+			case RetiredOld:
+				stage(run.Old, "retired")
+			}
+		}
+		if run.State == RolledBack {
+			stage(run.New, "retired")
+		}
+		w.run = run
+		w.events = append(w.events, ev)
+	})
+}
+
+func (w *world) Writes(context.Context, Run) ([]Write, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.writes), nil
+}
+
+func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []audit.Event) error {
+	return w.with("writes", run.Fence, func() {
+		for _, n := range writes {
+			for i := range w.writes {
+				if w.writes[i].MappingID == n.MappingID {
+					w.writes[i] = n
+				}
+			}
+		}
+		w.events = append(w.events, evs...)
+	})
+}
+
+func (w *world) LastVersion(context.Context, string) (n int64, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for k := range w.versions {
+		n = max(n, k)
+	}
+	return n, nil
+}
+
+func (w *world) Sealed(_ context.Context, _ string, n int64) (vault.Sealed, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v, ok := w.versions[n]
+	if !ok {
+		return nil, fault.New(fault.NotFound, "no version %d", n)
+	}
+	return v.sealed, nil
+}
+
+func (w *world) Open(context.Context, string) (Target, error) { return w, nil }
+func (w *world) Remote() bool                                 { return !w.noRemote }
+
+func (w *world) Generate(context.Context) (vault.Value, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.made++
+	return vault.NewValue(fmt.Appendf(nil, "new%d", w.made)), nil
+}
+
+func (w *world) Prepare(v vault.Value) (vault.Value, error) { return v, nil }
+
+func (w *world) Change(_ context.Context, _, _, prepared vault.Value) (Outcome, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch w.take("target:change") {
+	case fails:
+		return NotSent, errInjected
+	case lost:
+		w.accepted = text(prepared)
+		w.changes++
+		return Unknown, errInjected
+	}
+	if w.rejects > 0 {
+		w.rejects--
+		return Rejected, fault.New(fault.Invalid, "too short")
+	}
+	w.accepted = text(prepared)
+	w.changes++
+	return Changed, nil
+}
+
+func (w *world) Login(_ context.Context, v vault.Value) (Answer, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.take("target:login") != 0 {
+		return NoAnswer, errInjected
+	}
+	if text(v) == w.accepted {
+		return Accepted, nil
+	}
+	return Denied, fault.New(fault.Denied, "wrong password")
+}
+
+func (w *world) Prove(ctx context.Context, v vault.Value) (Answer, error) {
+	w.mu.Lock()
+	m := w.take("target:prove")
+	w.mu.Unlock()
+	if m != 0 {
+		return NoAnswer, errInjected
+	}
+	return w.Login(ctx, v)
+}
+
+// clusters is the model's way into its one cluster.
+type clusters struct{ w *world }
+
+func (c clusters) Open(context.Context, string) (Cluster, error) { return c, nil }
+
+func (c clusters) Read(_ context.Context, namespace string, names []string) (map[string]Seen, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	if c.w.take("cluster:read") != 0 {
+		return nil, errInjected
+	}
+	out := map[string]Seen{}
+	for _, name := range names {
+		if s, ok := c.w.secrets["c1/"+name]; ok {
+			out[name] = s.seen(namespace, name)
+		}
+	}
+	return out, nil
+}
+
+func (s *secret) seen(namespace, name string) Seen {
+	data := map[string]vault.Value{}
+	for k, v := range s.data {
+		data[k] = vault.NewValue([]byte(v))
+	}
+	return Seen{Namespace: namespace, Name: name, UID: s.uid, ResourceVersion: s.rv, Immutable: s.immutable, Data: data, Owners: maps.Clone(s.owners)}
+}
+
+func (c clusters) Patch(_ context.Context, seen Seen, data map[string]vault.Value) (Seen, error) {
+	c.w.mu.Lock()
+	defer c.w.mu.Unlock()
+	m := c.w.take("cluster:patch")
+	if m == fails {
+		return Seen{}, errInjected
+	}
+	s, ok := c.w.secrets["c1/"+seen.Name]
+	if !ok {
+		return Seen{}, fault.New(fault.NotFound, "no such Secret")
+	}
+	if s.rv != seen.ResourceVersion {
+		return Seen{}, fault.New(fault.Stale, "changed")
+	}
+	for k, v := range data {
+		s.data[k] = text(v)
+		if s.mutate {
+			s.data[k] = "mutated"
+		}
+	}
+	s.rv += "+"
+	if m == lost {
+		return Seen{}, errInjected
+	}
+	return s.seen(seen.Namespace, seen.Name), nil
+}

@@ -1,0 +1,242 @@
+package vault
+
+import (
+	"cmp"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/fault"
+)
+
+// What the keys of a ring are for. Any other purpose is a named secret.
+const (
+	PurposeData        = "data"               // seals values; the newest that is not retired is the active one
+	PurposeFingerprint = "fingerprint"        // keys fingerprints; there is one, for ever
+	PurposeAuditSeed   = "audit-signing-seed" // named secret: the seed of the key that signs the audit log's tree heads
+)
+
+// MaxUses is how many values a data key should seal before a new one takes over. Each record has a key of its own, so
+// this is far below where random nonces could meet; it is the bound that an auditor expects to see.
+const MaxUses = 1 << 31
+
+// Ring holds the keys of one repository. It is safe for concurrent use.
+//
+// A change has two halves, so that nothing is ever sealed with a key that is not stored: AddDataKey, AddSecret and
+// Rewrap return the rows as they should be and change nothing; the caller replaces the stored rows by them in one
+// transaction, refused when they are not the ones that this ring was opened with; then every process calls Reopen.
+type Ring struct {
+	keys   atomic.Pointer[keySet]
+	reopen sync.Mutex // keeps two Reopens from losing each other's use counts
+}
+
+// keySet is one immutable state of a ring.
+type keySet struct {
+	wrapper     cipher.AEAD
+	rows        []RingKey
+	plain       map[uint32][]byte
+	data        map[uint32]*dataKey
+	active      *dataKey
+	fingerprint *keyedMAC
+}
+
+type dataKey struct {
+	id   uint32
+	prk  *keyedMAC // under HKDF's extracted key; the expansion is per record
+	uses *atomic.Uint64
+}
+
+// NewRing returns the ring of a new repository (a data key, a fingerprint key, the audit log's signing seed) and the
+// rows to store before the ring is used.
+func NewRing(root RootKey) (*Ring, []RingKey, error) {
+	wrapper, err := root.wrapper()
+	if err != nil {
+		return nil, nil, fmt.Errorf("new ring: %w", err)
+	}
+	var rows []RingKey
+	for _, purpose := range []string{PurposeData, PurposeFingerprint, PurposeAuditSeed} {
+		if rows, err = appendNew(rows, wrapper, purpose); err != nil {
+			return nil, nil, fmt.Errorf("new ring: %w", err)
+		}
+	}
+	r, err := OpenRing(root, rows)
+	return r, rows, err
+}
+
+// OpenRing opens the stored rows. It fails with fault.Sealed: code "wrong-root-key" when not one of them opens with
+// root, code "ring-damaged" when only some do or a key that is needed is not among them, code "root-key-missing" when
+// root is the zero RootKey. It writes nothing, so a caller that opens the ring first has changed nothing when it fails.
+func OpenRing(root RootKey, rows []RingKey) (*Ring, error) {
+	r := &Ring{}
+	if err := r.Reopen(root, rows); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Reopen replaces what the ring holds by the stored rows; use counts go on. It fails as OpenRing does, and then the ring
+// stays as it was. Seals and opens that are under way end with the keys that they began with.
+func (r *Ring) Reopen(root RootKey, rows []RingKey) error {
+	wrapper, err := root.wrapper()
+	if err != nil {
+		return fmt.Errorf("open ring: %w", err)
+	}
+	r.reopen.Lock()
+	defer r.reopen.Unlock()
+	next, err := openKeys(wrapper, rows)
+	if err != nil {
+		return err
+	}
+	if now := r.keys.Load(); now != nil {
+		for id, k := range next.data {
+			if before := now.data[id]; before != nil {
+				k.uses = before.uses
+			}
+		}
+	}
+	r.keys.Store(next)
+	return nil
+}
+
+func openKeys(wrapper cipher.AEAD, rows []RingKey) (*keySet, error) {
+	plain, err := unwrapAll(wrapper, rows)
+	if err != nil {
+		return nil, err
+	}
+	s := &keySet{wrapper: wrapper, plain: plain, data: map[uint32]*dataKey{}}
+	s.rows = slices.SortedFunc(slices.Values(rows), func(a, b RingKey) int { return cmp.Compare(a.ID, b.ID) })
+	for _, row := range s.rows {
+		switch row.Purpose {
+		case PurposeData:
+			prk, err := hkdf.Extract(sha256.New, plain[row.ID], nil)
+			if err != nil {
+				return nil, fmt.Errorf("open ring: %w", err)
+			}
+			s.data[row.ID] = &dataKey{id: row.ID, prk: newKeyedMAC(prk), uses: new(atomic.Uint64)}
+			if row.RetiredAt.IsZero() {
+				s.active = s.data[row.ID]
+			}
+		case PurposeFingerprint:
+			if s.fingerprint != nil {
+				return nil, damaged("the ring has two fingerprint keys")
+			}
+			key, err := hkdf.Key(sha256.New, plain[row.ID], nil, "keyturn/fingerprint/v1", KeyLen)
+			if err != nil {
+				return nil, fmt.Errorf("open ring: %w", err)
+			}
+			s.fingerprint = newKeyedMAC(key)
+		}
+	}
+	switch {
+	case s.active == nil:
+		return nil, damaged("the ring has no active data key")
+	case s.fingerprint == nil:
+		return nil, damaged("the ring has no fingerprint key")
+	}
+	return s, nil
+}
+
+// AddDataKey returns the rows with a new active data key; the one before is retired, which means that it still opens and
+// no longer seals. Nothing changes until the rows are stored and Reopen is called.
+func (r *Ring) AddDataKey() ([]RingKey, error) {
+	rows, err := r.add(PurposeData)
+	if err != nil {
+		return nil, fmt.Errorf("add data key: %w", err)
+	}
+	added := &rows[len(rows)-1]
+	for i := range rows[:len(rows)-1] {
+		if rows[i].Purpose == PurposeData && rows[i].RetiredAt.IsZero() {
+			rows[i].RetiredAt = added.CreatedAt
+		}
+	}
+	return rows, nil
+}
+
+// AddSecret returns the rows with a new named secret of KeyLen random bytes, which takes over from one of the same name.
+// Nothing changes until the rows are stored and Reopen is called.
+func (r *Ring) AddSecret(name string) ([]RingKey, error) {
+	if name == "" || name == PurposeData || name == PurposeFingerprint {
+		return nil, errors.New("add secret: this name is not for a secret")
+	}
+	rows, err := r.add(name)
+	if err != nil {
+		return nil, fmt.Errorf("add secret: %w", err)
+	}
+	return rows, nil
+}
+
+func (r *Ring) add(purpose string) ([]RingKey, error) {
+	s := r.keys.Load()
+	return appendNew(slices.Clone(s.rows), s.wrapper, purpose)
+}
+
+// Rewrap returns the rows wrapped by newRoot in place of the present root key: the same keys, so no value needs to be
+// sealed again. Nothing changes until the rows are stored and Reopen is called with newRoot.
+func (r *Ring) Rewrap(newRoot RootKey) ([]RingKey, error) {
+	wrapper, err := newRoot.wrapper()
+	if err != nil {
+		return nil, fmt.Errorf("rewrap: %w", err)
+	}
+	s := r.keys.Load()
+	rows := slices.Clone(s.rows)
+	for i := range rows {
+		rows[i].wrap(wrapper, s.plain[rows[i].ID])
+	}
+	return rows, nil
+}
+
+// Uses returns, for each data key, how many values this ring has sealed with it since OpenRing. Whoever decides about
+// rotation adds it to what was stored before.
+func (r *Ring) Uses() map[uint32]uint64 {
+	uses := map[uint32]uint64{}
+	for id, k := range r.keys.Load().data {
+		uses[id] = k.uses.Load()
+	}
+	return uses
+}
+
+// Active returns the id of the data key that seals now. A value with another [Sealed.KeyID] is due to be sealed again.
+func (r *Ring) Active() uint32 { return r.keys.Load().active.id }
+
+// Holds reports whether the ring has the data key id.
+func (r *Ring) Holds(id uint32) bool { return r.keys.Load().data[id] != nil }
+
+// Secret returns a copy of the newest named secret called name, KeyLen bytes. It fails with fault.NotFound when the ring
+// has none; the data and fingerprint keys are no named secrets.
+func (r *Ring) Secret(name string) (Value, error) {
+	s := r.keys.Load()
+	if name != PurposeData && name != PurposeFingerprint {
+		for _, row := range slices.Backward(s.rows) {
+			if row.Purpose == name && row.RetiredAt.IsZero() {
+				return NewValue(slices.Clone(s.plain[row.ID])), nil
+			}
+		}
+	}
+	return Value{}, fault.New(fault.NotFound, "the key ring has no secret %q", name)
+}
+
+// appendNew appends a fresh random key. Ids only grow, so the id of a key that was removed names nothing else later on,
+// as long as the newest row stays.
+func appendNew(rows []RingKey, wrapper cipher.AEAD, purpose string) ([]RingKey, error) {
+	row := RingKey{ID: 1, Purpose: purpose, CreatedAt: time.Now().UTC().Truncate(time.Microsecond)}
+	for _, k := range rows {
+		row.ID = max(row.ID, k.ID+1)
+	}
+	if row.ID == 0 {
+		return nil, errors.New("the ring has no ids left")
+	}
+	key := make([]byte, KeyLen)
+	defer clear(key)
+	if _, err := rand.Read(key); err != nil {
+		return nil, fmt.Errorf("random key: %w", err)
+	}
+	row.wrap(wrapper, key)
+	return append(rows, row), nil
+}
