@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 KUBE_BIN := tools/kube/bin
 
-.PHONY: help setup kube console build check test bench run demo clean
+.PHONY: help setup kube console console-test check test
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,4 +21,14 @@ check: ## formatting, vet, generated code is fresh
 
 test: setup kube check ## install what is missing and run every test
 	$(GO) test -race -timeout 40m ./...
-	@if [ -f console/package.json ]; then $(MAKE) console-test; fi
+	@$(MAKE) --no-print-directory console-test
+
+console/node_modules/.done: console/package.json console/package-lock.json
+	cd console && npm ci --no-audit --no-fund
+	@touch $@
+
+console: console/node_modules/.done ## build the console
+	cd console && npm run build
+
+console-test: console/node_modules/.done ## check, test and build the console
+	cd console && npm run check && npm run build
