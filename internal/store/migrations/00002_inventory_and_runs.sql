@@ -1,0 +1,153 @@
+-- +goose Up
+-- Clusters are never deleted: removing one ends the association, and what came from it says where it came from.
+CREATE TABLE clusters (
+    id         TEXT   PRIMARY KEY,
+    name       TEXT   NOT NULL,
+    server     TEXT   NOT NULL,
+    ca_pem     TEXT   NOT NULL,
+    token      BYTEA,                 -- sealed
+    scope      TEXT   NOT NULL,       -- JSON
+    uid        TEXT   NOT NULL,
+    version    TEXT   NOT NULL,
+    state      TEXT   NOT NULL CHECK (state IN ('connected', 'degraded', 'unreachable', 'untrusted', 'unauthorised', 'removed')),
+    reason     TEXT   NOT NULL,
+    since      BIGINT NOT NULL,
+    checked_at BIGINT NOT NULL,
+    synced_at  BIGINT NOT NULL,       -- 0: never
+    created_at BIGINT NOT NULL,
+    rev        BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX clusters_name ON clusters (name) WHERE state <> 'removed';
+CREATE UNIQUE INDEX clusters_uid ON clusters (uid) WHERE state <> 'removed' AND uid <> '';
+
+CREATE TABLE resources (
+    id                   TEXT   PRIMARY KEY,
+    name                 TEXT   NOT NULL UNIQUE,
+    type                 TEXT   NOT NULL,
+    cluster_id           TEXT   REFERENCES clusters (id),
+    namespace            TEXT   NOT NULL,
+    settings             TEXT   NOT NULL, -- JSON object of strings, never a value
+    reconcile_account_id TEXT   NOT NULL,
+    created_at           BIGINT NOT NULL,
+    rev                  BIGINT NOT NULL,
+    CHECK ((type = 'kubernetes') = (cluster_id IS NOT NULL))
+);
+CREATE UNIQUE INDEX resources_namespace ON resources (cluster_id, namespace) WHERE cluster_id IS NOT NULL;
+
+CREATE TABLE accounts (
+    id          TEXT   PRIMARY KEY,
+    resource_id TEXT   NOT NULL REFERENCES resources (id),
+    name        TEXT   NOT NULL,
+    state       TEXT   NOT NULL CHECK (state IN ('verified', 'unverified', 'out_of_sync', 'locked_out')),
+    reason      TEXT   NOT NULL,
+    verified_at BIGINT NOT NULL, -- 0: never
+    current     BIGINT NOT NULL, -- number of a version, 0: none
+    created_at  BIGINT NOT NULL,
+    rev         BIGINT NOT NULL,
+    UNIQUE (resource_id, name)
+);
+
+-- A Secret is itself an account of its kubernetes resource: its id is one of account_id in versions.
+CREATE TABLE secrets (
+    id               TEXT    PRIMARY KEY,
+    cluster_id       TEXT    NOT NULL REFERENCES clusters (id),
+    resource_id      TEXT    NOT NULL REFERENCES resources (id),
+    namespace        TEXT    NOT NULL,
+    name             TEXT    NOT NULL,
+    uid              TEXT    NOT NULL,
+    resource_version TEXT    NOT NULL,
+    type             TEXT    NOT NULL,
+    immutable        BIGINT  NOT NULL CHECK (immutable IN (0, 1)),
+    labels           TEXT    NOT NULL, -- JSON object of strings
+    size             BIGINT  NOT NULL,
+    current          BIGINT  NOT NULL,
+    state            TEXT    NOT NULL CHECK (state IN ('in_sync', 'syncing', 'behind', 'drift', 'conflict', 'hands_off', 'blocked', 'tombstone')),
+    reason           TEXT    NOT NULL,
+    created_at       BIGINT  NOT NULL, -- in the cluster
+    seen_at          BIGINT  NOT NULL,
+    deleted_at       BIGINT  NOT NULL, -- 0: it is there
+    rev              BIGINT  NOT NULL,
+    UNIQUE (cluster_id, namespace, name)
+);
+
+CREATE TABLE secret_keys (
+    secret_id   TEXT   NOT NULL REFERENCES secrets (id),
+    name        TEXT   NOT NULL,
+    size        BIGINT NOT NULL,
+    fingerprint BYTEA  NOT NULL,
+    PRIMARY KEY (secret_id, name)
+);
+
+CREATE TABLE versions (
+    account_id TEXT   NOT NULL, -- of an account or of a Secret
+    number     BIGINT NOT NULL CHECK (number > 0),
+    stage      TEXT   NOT NULL CHECK (stage IN ('pending', 'current', 'previous', 'retired')),
+    source     TEXT   NOT NULL CHECK (source IN ('fetched', 'generated', 'typed', 'restored')),
+    actor_id   TEXT   NOT NULL,
+    actor_name TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    retired_at BIGINT NOT NULL, -- 0: it is not
+    sealed     BYTEA  NOT NULL,
+    PRIMARY KEY (account_id, number)
+);
+CREATE UNIQUE INDEX versions_current ON versions (account_id) WHERE stage = 'current';
+CREATE UNIQUE INDEX versions_pending ON versions (account_id) WHERE stage = 'pending';
+
+CREATE TABLE mappings (
+    id         TEXT   PRIMARY KEY,
+    account_id TEXT   NOT NULL REFERENCES accounts (id),
+    secret_id  TEXT   NOT NULL REFERENCES secrets (id),
+    key_name   TEXT   NOT NULL,
+    uid        TEXT   NOT NULL, -- of the Secret when it was mapped
+    written    BIGINT NOT NULL, -- number of the version that was last proved to stand there, 0: none
+    state      TEXT   NOT NULL CHECK (state IN ('in_sync', 'syncing', 'behind', 'drift', 'conflict', 'hands_off', 'blocked', 'tombstone')),
+    reason     TEXT   NOT NULL,
+    checked_at BIGINT NOT NULL,
+    created_by TEXT   NOT NULL,
+    created_at BIGINT NOT NULL,
+    rev        BIGINT NOT NULL,
+    UNIQUE (secret_id, key_name) -- a key is mapped to one account at most
+);
+CREATE INDEX mappings_account ON mappings (account_id);
+
+-- A run's row is also its job: the lease says who works on it, the fence which lease a write belongs to.
+CREATE TABLE runs (
+    id          TEXT   PRIMARY KEY,
+    account_id  TEXT   NOT NULL REFERENCES accounts (id),
+    state       TEXT   NOT NULL CHECK (state IN ('queued', 'running', 'waiting', 'done', 'rolled_back', 'needs_attention', 'cancelled')),
+    step        TEXT   NOT NULL CHECK (step IN ('planned', 'minted', 'applied', 'verified', 'published', 'rolled_out', 'retired', 'done')),
+    begun       TEXT   NOT NULL,
+    fence       BIGINT NOT NULL,
+    lease_owner TEXT   NOT NULL,
+    lease_until BIGINT NOT NULL,
+    new_version BIGINT NOT NULL,
+    old_version BIGINT NOT NULL,
+    prepared    BYTEA,            -- sealed
+    minted      BIGINT NOT NULL,
+    tries       BIGINT NOT NULL,
+    proved      BIGINT NOT NULL CHECK (proved IN (0, 1)),
+    typed       BIGINT NOT NULL CHECK (typed IN (0, 1)),
+    reason      TEXT   NOT NULL,
+    cure        TEXT   NOT NULL,
+    not_before  BIGINT NOT NULL,
+    actor_id    TEXT   NOT NULL,
+    actor_name  TEXT   NOT NULL,
+    created_at  BIGINT NOT NULL,
+    updated_at  BIGINT NOT NULL,
+    ended_at    BIGINT NOT NULL,
+    CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
+);
+-- Two resets of one account at once are refused here, whoever asks.
+CREATE UNIQUE INDEX runs_open ON runs (account_id) WHERE state NOT IN ('done', 'rolled_back', 'cancelled');
+CREATE INDEX runs_due ON runs (not_before) WHERE state IN ('queued', 'running', 'waiting');
+
+CREATE TABLE run_writes (
+    run_id     TEXT   NOT NULL REFERENCES runs (id),
+    mapping_id TEXT   NOT NULL,
+    state      TEXT   NOT NULL,
+    reason     TEXT   NOT NULL,
+    cure       TEXT   NOT NULL,
+    taken      TEXT   NOT NULL,
+    at         BIGINT NOT NULL,
+    PRIMARY KEY (run_id, mapping_id)
+);
