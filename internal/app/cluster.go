@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/kube"
+	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// ClusterStore is what Clusters reads of the repository.
+type ClusterStore interface {
+	Cluster(ctx context.Context, id string) (inventory.Cluster, error)
+}
+
+// Clusters keeps one connection to each connected cluster. It may be used by several goroutines at once.
+type Clusters struct {
+	Store ClusterStore
+	Ring  *vault.Ring
+	// AllowLoopback permits clusters on this machine.
+	AllowLoopback bool
+
+	mu    sync.Mutex
+	conns map[string]dialled
+}
+
+// dialled is a connection and the revision of the cluster that it was made for: an edit makes a new one.
+type dialled struct {
+	conn *kube.Conn
+	rev  int64
+}
+
+var _ rotation.Clusters = (*Clusters)(nil)
+
+// TokenRecord is what a cluster's token is bound to when it is sealed.
+func TokenRecord(clusterID string) vault.Record {
+	return vault.Record{Kind: "cluster-token", ID: clusterID, Version: 1}
+}
+
+// Open implements rotation.Clusters.
+func (c *Clusters) Open(ctx context.Context, id string) (rotation.Cluster, error) {
+	conn, err := c.conn(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return clusterWriter{conn}, nil
+}
+
+func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
+	cluster, err := c.Store.Cluster(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if cluster.State == inventory.ClusterRemoved {
+		return nil, fault.New(fault.Conflict, "the cluster %s was removed", cluster.Name).WithCure("connect it again, or remove the mapping")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have, ok := c.conns[id]; ok && have.rev == cluster.Rev {
+		return have.conn, nil
+	} else if ok {
+		have.conn.Close()
+	}
+	token, err := c.Ring.Open(TokenRecord(id), cluster.Token)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := kube.Dial(kube.Config{Server: cluster.Server, CAPEM: []byte(cluster.CAPEM), SystemRoots: cluster.CAPEM == "", Token: token, AllowLoopback: c.AllowLoopback})
+	if err != nil {
+		return nil, err
+	}
+	if c.conns == nil {
+		c.conns = map[string]dialled{}
+	}
+	c.conns[id] = dialled{conn, cluster.Rev}
+	return conn, nil
+}
+
+// clusterWriter reads and writes the Secrets of one cluster for a run.
+type clusterWriter struct{ conn *kube.Conn }
+
+// readAtOnce bounds the single reads that are under way at a time, and the number of Secrets from which a list of the
+// whole namespace is cheaper than reading each.
+const readAtOnce = 32
+
+// Read implements rotation.Cluster.
+func (w clusterWriter) Read(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+	if len(names) > readAtOnce {
+		return w.readNamespace(ctx, namespace, names)
+	}
+	all := make([]*kube.Secret, len(names))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, name := range names {
+		group.Go(func() error {
+			s, err := w.conn.GetSecret(ctx, namespace, name)
+			if errors.Is(err, fault.NotFound) {
+				return nil
+			}
+			all[i] = &s
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	out := make(map[string]rotation.Seen, len(names))
+	for _, s := range all {
+		if s != nil {
+			out[s.Name] = seen(*s)
+		}
+	}
+	return out, nil
+}
+
+func (w clusterWriter) readNamespace(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+	wanted := make(map[string]bool, len(names))
+	for _, n := range names {
+		wanted[n] = true
+	}
+	out := make(map[string]rotation.Seen, len(names))
+	_, err := w.conn.ListSecrets(ctx, namespace, func(page []kube.Secret) error {
+		for _, s := range page {
+			if wanted[s.Name] {
+				out[s.Name] = seen(s)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Patch implements rotation.Cluster.
+func (w clusterWriter) Patch(ctx context.Context, s rotation.Seen, data map[string]vault.Value) (rotation.Seen, error) {
+	stored, err := w.conn.PatchSecret(ctx, s.Namespace, s.Name, s.UID, s.ResourceVersion, data)
+	if err != nil {
+		return rotation.Seen{}, err
+	}
+	return seen(stored), nil
+}
+
+func seen(s kube.Secret) rotation.Seen {
+	owners := make(map[string]rotation.Owner, len(s.Data))
+	for key := range s.Data {
+		owners[key] = owner(kube.ClassifyOwner(s, key))
+	}
+	return rotation.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion, Immutable: s.Immutable, Data: s.Data, Owners: owners}
+}
+
+func owner(o kube.Ownership) rotation.Owner {
+	kinds := map[kube.OwnerKind]rotation.OwnerKind{
+		kube.OwnedByKeyturn: rotation.OwnerKeyturn, kube.OwnedByOneShot: rotation.OwnerOneShot, kube.OwnedByReconciler: rotation.OwnerReconciler,
+	}
+	return rotation.Owner{Kind: kinds[o.Kind], Name: o.Name, Advice: o.Advice}
+}

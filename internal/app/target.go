@@ -1,0 +1,149 @@
+// Package app joins the parts: it gives each core package the small interfaces that it declared, made from the mechanisms
+// that carry them out.
+package app
+
+import (
+	"context"
+
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/password"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// AccountStore is what Targets reads of the repository.
+type AccountStore interface {
+	Account(ctx context.Context, id string) (inventory.Account, error)
+	Resource(ctx context.Context, id string) (inventory.Resource, error)
+	Sealed(ctx context.Context, accountID string, version int64) (vault.Sealed, error)
+}
+
+// Targets finds the real system behind an account. It may be used by several goroutines at once.
+type Targets struct {
+	Store    AccountStore
+	Ring     *vault.Ring
+	Registry *target.Registry
+	// Policy is how values are made.
+	Policy password.Policy
+}
+
+var _ rotation.Targets = Targets{}
+
+// Open implements rotation.Targets.
+func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, error) {
+	account, err := t.Store.Account(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	resource, err := t.Store.Resource(ctx, account.ResourceID)
+	if err != nil {
+		return nil, err
+	}
+	kind, err := t.Registry.Target(resource.Type)
+	if err != nil {
+		return nil, err
+	}
+	a := accountTarget{name: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
+	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
+		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
+			return nil, err
+		}
+	}
+	return a, nil
+}
+
+// login returns the name and current value of an account.
+func (t Targets) login(ctx context.Context, accountID string) (*target.Login, error) {
+	account, err := t.Store.Account(ctx, accountID)
+	if err != nil {
+		return nil, err
+	}
+	if account.Current == 0 {
+		return nil, fault.New(fault.Conflict, "the reconcile account %s has no stored value", account.Name).
+			WithCure("store its password, or choose another reconcile account")
+	}
+	sealed, err := t.Store.Sealed(ctx, account.ID, account.Current)
+	if err != nil {
+		return nil, err
+	}
+	value, err := t.Ring.Open(inventory.VersionRecord(account.ID, account.Current), sealed)
+	if err != nil {
+		return nil, err
+	}
+	return &target.Login{User: account.Name, Password: value}, nil
+}
+
+// accountTarget is one account on its system.
+type accountTarget struct {
+	name      string
+	kind      target.Target
+	at        target.Connection
+	policy    password.Policy
+	reconcile *target.Login
+}
+
+func (a accountTarget) Remote() bool {
+	_, ok := a.kind.(target.Changer)
+	return ok
+}
+
+func (a accountTarget) Generate(context.Context) (vault.Value, error) {
+	return password.Generate(a.policy, a.kind.Spec().Limits)
+}
+
+func (a accountTarget) Prepare(value vault.Value) (vault.Value, error) {
+	p, ok := a.kind.(target.Preparer)
+	if !ok {
+		return vault.Value{}, nil
+	}
+	prepared, err := p.Prepare(a.name, value)
+	return prepared, target.Fault(err)
+}
+
+func (a accountTarget) Change(ctx context.Context, old, next, prepared vault.Value) (rotation.Outcome, error) {
+	by := target.Login{User: a.name, Password: old}
+	if a.reconcile != nil {
+		by = *a.reconcile
+	}
+	err := a.kind.(target.Changer).Change(ctx, a.at, target.Change{By: by, Account: a.name, Value: next, Prepared: prepared})
+	return outcome(err), target.Fault(err)
+}
+
+// outcome says what an error of a change means for the account.
+func outcome(err error) rotation.Outcome {
+	switch target.OutcomeOf(err) {
+	case "":
+		return rotation.Changed
+	case target.Rejected:
+		return rotation.Rejected
+	case target.Unreachable:
+		return rotation.NotSent
+	case target.Unknown:
+		return rotation.Unknown
+	default:
+		return rotation.Refused
+	}
+}
+
+// Login is Prove: a target has one verb for both, and it costs one failed login.
+func (a accountTarget) Login(ctx context.Context, value vault.Value) (rotation.Answer, error) {
+	v, ok := a.kind.(target.Verifier)
+	if !ok {
+		return rotation.NoAnswer, fault.New(fault.Invalid, "%s cannot verify a login", a.kind.Spec().Name)
+	}
+	err := v.Verify(ctx, a.at, target.Login{User: a.name, Password: value})
+	switch target.OutcomeOf(err) {
+	case "":
+		return rotation.Accepted, nil
+	case target.Refused, target.NoSuchAccount:
+		return rotation.Denied, target.Fault(err)
+	default:
+		return rotation.NoAnswer, target.Fault(err)
+	}
+}
+
+func (a accountTarget) Prove(ctx context.Context, value vault.Value) (rotation.Answer, error) {
+	return a.Login(ctx, value)
+}

@@ -1,0 +1,90 @@
+package kube
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/keyturn/keyturn/internal/fault"
+)
+
+// apiFault turns an error of the API server or of the way to it into a fault. what names the attempt, such as "patch
+// secret a/b". The server's own text is never passed on: it may quote the object. A cancelled ctx is returned as it is.
+// For a write, only faults with Unchanged set promise that nothing was stored; after any other the caller must read.
+func apiFault(err error, what string) error {
+	if err == nil || errors.Is(err, context.Canceled) || fault.KindOf(err) != "" {
+		return err
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return wayFault(err, what)
+	}
+	const untouched = "nothing was changed in the cluster"
+	f := func(k fault.Kind, code, cause, cure string) *fault.Error {
+		return fault.New(k, "%s: %s", what, cause).WithCode(code).WithCure("%s", cure).WithUnchanged(untouched)
+	}
+	msg := status.Status().Message
+	switch code := int(status.Status().Code); {
+	case strings.Contains(msg, "denied request") || strings.Contains(msg, "denied the request"):
+		return f(fault.Conflict, "admission-denied", "an admission policy of the cluster refused it",
+			"ask the cluster's administrator which policy refuses this change; the API server's audit log has its reason")
+	case code == http.StatusForbidden && strings.Contains(msg, "exceeded quota"):
+		return f(fault.Conflict, "quota-exceeded", "a quota of the namespace is used up", "raise the ResourceQuota")
+	case code == http.StatusUnauthorized:
+		return f(fault.Denied, "cluster-token-refused", "the cluster does not accept the token", "test the cluster and renew its token")
+	case code == http.StatusForbidden:
+		return f(fault.Denied, "cluster-right-missing", "the connector has no right to do it",
+			"test the cluster: the test lists missing rights")
+	case code == http.StatusNotFound:
+		return f(fault.NotFound, "cluster-object-gone", "the cluster has no such object", "sync the cluster")
+	case code == http.StatusConflict, strings.Contains(msg, "metadata.uid: Invalid"):
+		return f(fault.Stale, "secret-changed", "it changed since it was read", "read it and decide again")
+	case strings.Contains(msg, "field is immutable when `immutable` is set"):
+		return f(fault.Conflict, "secret-immutable", "the Secret is immutable", "use a Secret with a new name, or a mutable one")
+	case code == http.StatusGone:
+		return f(fault.Stale, "list-expired", "the cluster no longer has that state", "list again from the beginning")
+	case code == http.StatusRequestEntityTooLarge:
+		return f(fault.TooLarge, "secret-too-large", "the object is larger than the cluster accepts", "make the value smaller")
+	case code == http.StatusTooManyRequests:
+		wait := time.Duration(0)
+		if s, ok := apierrors.SuggestsClientDelay(err); ok {
+			wait = time.Duration(s) * time.Second
+		}
+		return f(fault.Throttled, "cluster-throttled", "the cluster has too much to do", "wait and try again").WithRetryAfter(wait)
+	case code >= 500:
+		return fault.New(fault.Unavailable, "%s: the API server failed with status %d", what, code).
+			WithCode("cluster-error").WithCure("look at the API server's log, then try again")
+	case code >= 300 && code < 400:
+		return f(fault.Unavailable, "cluster-redirects", "the server redirects, which is not followed", "give the API server's own URL")
+	default:
+		return f(fault.Invalid, "cluster-refused", "the API server refused the request", "look at the API server's audit log")
+	}
+}
+
+// wayFault names why no answer of the API server arrived, from a fixed set, so that it is no port scanner.
+func wayFault(err error, what string) error {
+	un := func(code, cause, cure string) error {
+		return fault.New(fault.Unavailable, "%s: %s", what, cause).WithCode(code).WithCure("%s", cure)
+	}
+	if _, ok := errors.AsType[*refusedAddress](err); ok {
+		return un("cluster-address-refused", "the host's address is not allowed", "use another address, or have it allowed in the configuration")
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return un("cluster-untrusted", "the server's certificate is not trusted", "test the cluster and import its CA knowingly")
+	}
+	if errors.Is(err, errTooLarge) {
+		return fault.New(fault.TooLarge, "%s: the answer is larger than %d MiB", what, maxAnswer>>20).WithCode("cluster-answer-too-large")
+	}
+	if t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
+		return un("cluster-timeout", "the API server did not answer in time", "check the network, then try again")
+	}
+	return un("cluster-unreachable", "the API server could not be reached", "check the network, then try again")
+}

@@ -1,0 +1,103 @@
+package kube
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// OwnerKind is what sort of writer a key of a Secret belongs to.
+type OwnerKind string
+
+// The kinds of owner.
+const (
+	OwnedByNobody     OwnerKind = "nobody"     // no writer is recorded for the key
+	OwnedByKeyturn    OwnerKind = "keyturn"    // written by Keyturn
+	OwnedByOneShot    OwnerKind = "one-shot"   // written by a person's tool, which does not write again by itself
+	OwnedByReconciler OwnerKind = "reconciler" // kept by a controller, which would undo a write
+)
+
+// Ownership is who owns one key of a Secret, and for a reconciler what to do instead of writing.
+type Ownership struct {
+	Kind         OwnerKind
+	Name, Advice string
+}
+
+// reconcilers are the kinds of ownerReference whose controllers write the Secret's data again, with what to do instead.
+var reconcilers = map[string]string{
+	"ExternalSecret":        "change the value in the store that the ExternalSecret reads, or point its mapping there",
+	"ClusterExternalSecret": "change the value in the store that the ExternalSecret reads, or point its mapping there",
+	"VaultStaticSecret":     "change the value in Vault, where the VaultStaticSecret reads it",
+	"VaultDynamicSecret":    "the value is leased from Vault and renewed there; do not map it",
+	"SealedSecret":          "seal the new value into the SealedSecret and apply that",
+	"Certificate":           "cert-manager renews this key pair; use cmctl renew, or change the Certificate",
+	"InfisicalSecret":       "change the value in Infisical, where the InfisicalSecret reads it",
+	"OnePasswordItem":       "change the item in 1Password",
+}
+
+// oneShots are the beginnings of the names under which people's tools write.
+var oneShots = []string{"kubectl", "dashboard", "headlamp", "lens", "k9s", "rancher", "node-fetch", "Mozilla", "curl", "unknown", "python-requests", "OpenAPI-Generator"}
+
+// ClassifyOwner says who owns a key of s, from what is recorded on it: ownerReferences first, then the marks of GitOps and
+// Helm, then who last wrote the key. A writer that is not known is taken for a reconciler, so that nothing is fought over
+// by mistake.
+func ClassifyOwner(s Secret, key string) Ownership {
+	for _, o := range s.Owners {
+		if advice, ok := reconcilers[o.Kind]; ok {
+			return Ownership{OwnedByReconciler, o.Kind + " " + o.Name, advice}
+		}
+	}
+	for _, o := range s.Owners {
+		if o.Controller {
+			return Ownership{OwnedByReconciler, o.Kind + " " + o.Name, "change the value where its controller takes it from"}
+		}
+	}
+	if o, ok := marked(s); ok {
+		return o
+	}
+	last, ok := lastWriter(s.Managers, key)
+	switch {
+	case !ok:
+		return Ownership{Kind: OwnedByNobody}
+	case last == FieldManager:
+		return Ownership{Kind: OwnedByKeyturn, Name: last}
+	case slices.ContainsFunc(oneShots, func(p string) bool { return strings.HasPrefix(last, p) }):
+		return Ownership{Kind: OwnedByOneShot, Name: last}
+	default:
+		return Ownership{OwnedByReconciler, "the field manager " + last,
+			fmt.Sprintf("if %s does not write the key again, take it over with kubectl, then resume", last)}
+	}
+}
+
+// marked looks at the labels and annotations that deployment tools leave.
+func marked(s Secret) (Ownership, bool) {
+	switch {
+	case s.Annotations["argocd.argoproj.io/tracking-id"] != "" || s.Labels["argocd.argoproj.io/instance"] != "":
+		return Ownership{OwnedByReconciler, "Argo CD",
+			"add ignoreDifferences for /data of this Secret with RespectIgnoreDifferences=true and ServerSideApply=true, or leave the Secret out of the application"}, true
+	case s.Labels["kustomize.toolkit.fluxcd.io/name"] != "":
+		return Ownership{OwnedByReconciler, "Flux Kustomization " + s.Labels["kustomize.toolkit.fluxcd.io/name"],
+			"annotate the Secret with kustomize.toolkit.fluxcd.io/ssa: IfNotPresent, or leave it out of the Kustomization"}, true
+	case s.Labels["helm.toolkit.fluxcd.io/name"] != "":
+		return Ownership{OwnedByReconciler, "Flux HelmRelease " + s.Labels["helm.toolkit.fluxcd.io/name"],
+			"give the chart an existing Secret, or leave drift detection off for it"}, true
+	case s.Labels["app.kubernetes.io/managed-by"] == "Helm" || s.Annotations["meta.helm.sh/release-name"] != "":
+		return Ownership{OwnedByReconciler, "Helm release " + s.Annotations["meta.helm.sh/release-name"],
+			"the next helm upgrade may write the value again: give the chart an existing Secret instead"}, true
+	}
+	return Ownership{}, false
+}
+
+// lastWriter returns the manager that wrote key last.
+func lastWriter(managers []Manager, key string) (string, bool) {
+	var last *Manager
+	for i, m := range managers {
+		if _, has := slices.BinarySearch(m.Keys, key); has && (last == nil || m.Time.After(last.Time)) {
+			last = &managers[i]
+		}
+	}
+	if last == nil {
+		return "", false
+	}
+	return last.Manager, true
+}

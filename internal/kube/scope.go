@@ -1,0 +1,215 @@
+package kube
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/keyturn/keyturn/internal/fault"
+)
+
+// The connector's own objects in every cluster.
+const (
+	ConnectorNamespace = "keyturn"
+	ConnectorAccount   = "keyturn"
+	ConnectorToken     = "keyturn-token"
+)
+
+// Scope is what a connector may reach and do.
+type Scope struct {
+	WholeCluster bool
+	Namespaces   []string // used unless WholeCluster
+	ReadWrite    bool     // may patch Secrets
+	Restart      bool     // may restart workloads
+}
+
+// Right is one verb on one resource. An empty Namespace is the whole cluster; an empty Name is every object.
+type Right struct {
+	Verb, Group, Resource, Subresource, Namespace, Name string
+}
+
+// String returns the right as a person would say it.
+func (r Right) String() string {
+	s := r.Verb + " " + r.Resource
+	if r.Subresource != "" {
+		s += "/" + r.Subresource
+	}
+	if r.Name != "" {
+		s += " " + r.Name
+	}
+	if r.Namespace != "" {
+		s += " in namespace " + r.Namespace
+	}
+	return s
+}
+
+// rule is one RBAC rule with its reason.
+type rule struct {
+	why, group       string
+	resources, verbs []string
+	names            []string
+}
+
+// role is a set of rules in one namespace, or in the whole cluster when namespace is "".
+type role struct {
+	name, namespace string
+	rules           []rule
+}
+
+func (s Scope) namespaces() []string {
+	ns := slices.Clone(s.Namespaces)
+	slices.Sort(ns)
+	return slices.Compact(ns)
+}
+
+// Validate returns fault.Invalid unless the scope names the whole cluster or at least one well-formed namespace.
+func (s Scope) Validate() error {
+	if s.WholeCluster {
+		return nil
+	}
+	if len(s.Namespaces) == 0 {
+		return fault.New(fault.Invalid, "no namespace is chosen").WithField("namespaces").WithCure("name one, or choose the whole cluster")
+	}
+	label := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+	for _, ns := range s.Namespaces {
+		if !label.MatchString(ns) {
+			return fault.New(fault.Invalid, "%q is not a namespace's name", clip(ns)).WithField("namespaces").
+				WithCure("use lower-case letters, digits and dashes")
+		}
+	}
+	return nil
+}
+
+// roles is the one source of the manifest and of the check.
+func (s Scope) roles() []role {
+	read := func(verbs ...string) []string { return append([]string{"get", "list", "watch"}, verbs...) }
+	secrets, workloads := read(), read()
+	secretsWhy := "Read Secrets and notice their changes."
+	if s.ReadWrite {
+		secrets = read("patch")
+		secretsWhy = "Read Secrets, notice their changes, and set single keys. Neither create nor delete."
+	}
+	workloadsWhy := "See which workloads read a Secret."
+	if s.Restart {
+		workloads = read("patch")
+		workloadsWhy = "See which workloads read a Secret, and restart them by a mark in their pod template."
+	}
+	rules := []rule{
+		{secretsWhy, "", []string{"secrets"}, secrets, nil},
+		{workloadsWhy, "apps", []string{"daemonsets", "deployments", "statefulsets"}, workloads, nil},
+		{"Prove which pods still run on an old value.", "", []string{"pods"}, read(), nil},
+	}
+	var out []role
+	if s.WholeCluster {
+		rules = append(rules, rule{"Offer the namespaces to choose from, and know the cluster again by the uid of kube-system.",
+			"", []string{"namespaces"}, []string{"get", "list"}, nil})
+		out = append(out, role{"keyturn", "", rules})
+	} else {
+		out = append(out, role{"keyturn-cluster-id", "", []rule{{"Know the cluster again by the uid of kube-system.",
+			"", []string{"namespaces"}, []string{"get"}, []string{"kube-system"}}}})
+		for _, ns := range s.namespaces() {
+			out = append(out, role{"keyturn", ns, rules})
+		}
+	}
+	return append(out, role{"keyturn-token", ConnectorNamespace, []rule{{
+		"Work with short tokens of this account in place of the long-lived one.",
+		"", []string{"serviceaccounts/token"}, []string{"create"}, []string{ConnectorAccount}}}})
+}
+
+func (r role) rights() []Right {
+	var out []Right
+	for _, rule := range r.rules {
+		for _, res := range rule.resources {
+			res, sub, _ := strings.Cut(res, "/")
+			for _, verb := range rule.verbs {
+				right := Right{verb, rule.group, res, sub, r.namespace, ""}
+				if len(rule.names) > 0 {
+					right.Name = rule.names[0]
+				}
+				out = append(out, right)
+			}
+		}
+	}
+	return out
+}
+
+// Needs lists every right that a connector of this scope needs, and that its manifest gives.
+func Needs(s Scope) []Right {
+	var out []Right
+	for _, r := range s.roles() {
+		out = append(out, r.rights()...)
+	}
+	return out
+}
+
+// Manifest returns keyturn-config.yaml for the scope, the same bytes for the same scope.
+func Manifest(s Scope) ([]byte, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	b.WriteString(head)
+	for _, r := range s.roles() {
+		r.write(&b)
+	}
+	return b.Bytes(), nil
+}
+
+// MissingManifest returns the roles of the scope's manifest that give at least one of missing, complete, so that
+// applying them adds what is missing and takes nothing away. It is empty when nothing of the scope is missing.
+func MissingManifest(s Scope, missing []Right) ([]byte, error) {
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	for _, r := range s.roles() {
+		if slices.ContainsFunc(r.rights(), func(x Right) bool { return slices.Contains(missing, x) }) {
+			r.write(&b)
+		}
+	}
+	return b.Bytes(), nil
+}
+
+const head = `# What Keyturn needs in this cluster, and no more. Apply it with: kubectl apply -f keyturn-config.yaml
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: keyturn
+---
+# Keyturn works as this account.
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: keyturn
+  namespace: keyturn
+---
+# The first token. Keyturn replaces it by short ones; this one stays valid until it is deleted.
+apiVersion: v1
+kind: Secret
+metadata:
+  name: keyturn-token
+  namespace: keyturn
+  annotations:
+    kubernetes.io/service-account.name: keyturn
+type: kubernetes.io/service-account-token
+`
+
+func (r role) write(b *bytes.Buffer) {
+	kind, where := "ClusterRole", ""
+	if r.namespace != "" {
+		kind, where = "Role", "  namespace: "+r.namespace+"\n"
+	}
+	fmt.Fprintf(b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %s\nmetadata:\n  name: %s\n%srules:\n", kind, r.name, where)
+	for _, x := range r.rules {
+		fmt.Fprintf(b, "# %s\n- apiGroups: [%q]\n  resources: [%s]\n", x.why, x.group, strings.Join(x.resources, ", "))
+		if len(x.names) > 0 {
+			fmt.Fprintf(b, "  resourceNames: [%s]\n", strings.Join(x.names, ", "))
+		}
+		fmt.Fprintf(b, "  verbs: [%s]\n", strings.Join(x.verbs, ", "))
+	}
+	fmt.Fprintf(b, "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: %sBinding\nmetadata:\n  name: %s\n%sroleRef:\n"+
+		"  apiGroup: rbac.authorization.k8s.io\n  kind: %s\n  name: %s\nsubjects:\n- kind: ServiceAccount\n  name: keyturn\n  namespace: keyturn\n",
+		kind, r.name, where, kind, r.name)
+}

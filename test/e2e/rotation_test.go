@@ -1,0 +1,405 @@
+// Package e2e turns keys for real: a Kubernetes API server, a PostgreSQL server, the repository, and a worker process
+// that is killed at every named point. What happened is read with kubectl and psql, not from Keyturn.
+package e2e
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/keyturn/keyturn/internal/app"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/kube"
+	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/seal"
+	"github.com/keyturn/keyturn/internal/store"
+	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/generic"
+	"github.com/keyturn/keyturn/internal/target/password"
+	"github.com/keyturn/keyturn/internal/target/postgresql"
+	"github.com/keyturn/keyturn/internal/vault"
+	"github.com/keyturn/keyturn/test/testbed"
+)
+
+const firstPassword = "first-password-of-the-role"
+
+// bed is what all tests of this package share.
+var bed struct {
+	clusters *testbed.Clusters
+	postgres *testbed.Postgres
+	tokens   []string // of the connector, by cluster
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv("E2E_WORKER_RUN") != "" {
+		os.Exit(worker())
+	}
+	runtime.LockOSThread() // the servers die with the thread that started them
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	ctx := context.Background()
+	var err error
+	if bed.clusters, err = testbed.StartClusters(ctx, 2); err == nil {
+		defer func() { err = errors.Join(err, bed.clusters.Stop()) }()
+		bed.postgres, err = testbed.StartPostgres(ctx, testbed.PostgresOptions{})
+	}
+	if err == nil {
+		defer func() { err = errors.Join(err, bed.postgres.Stop()) }()
+		err = connect(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		return 1
+	}
+	return m.Run()
+}
+
+// connect gives each cluster the connector's rights, as an administrator would, and reads its token.
+func connect(ctx context.Context) error {
+	manifest, err := kube.Manifest(kube.Scope{Namespaces: []string{"shop"}, ReadWrite: true})
+	if err != nil {
+		return err
+	}
+	for _, c := range bed.clusters.Planes {
+		if _, err := c.Kubectl(ctx, "", "create", "namespace", "shop"); err != nil {
+			return err
+		}
+		if _, err := c.Kubectl(ctx, string(manifest), "apply", "-f", "-"); err != nil {
+			return err
+		}
+		token := ""
+		for end := time.Now().Add(20 * time.Second); token == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+			if token, err = c.Kubectl(ctx, "", "-n", "keyturn", "get", "secrets/keyturn-token", "-o", "jsonpath={.data.token}"); err != nil {
+				return err
+			}
+		}
+		bed.tokens = append(bed.tokens, token)
+	}
+	return nil
+}
+
+// world is one repository with one account whose password stands in three Secrets of two clusters.
+type world struct {
+	dir, account, role string
+	secrets            [][2]string // cluster index and name
+}
+
+func keyRing(dir string) (*vault.Ring, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "test-root"))
+	if err != nil {
+		return nil, err
+	}
+	root, err := vault.NewRootKey(b)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := os.ReadFile(filepath.Join(dir, "test-ring"))
+	if err != nil {
+		return nil, err
+	}
+	var keys []vault.RingKey
+	for line := range strings.Lines(string(rows)) {
+		f := strings.Fields(line)
+		n, err := strconv.ParseUint(f[0], 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		wrapped, err := base64.StdEncoding.DecodeString(f[2])
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, vault.RingKey{ID: uint32(n), Purpose: f[1], Wrapped: wrapped})
+	}
+	return vault.OpenRing(root, keys)
+}
+
+func newRing(t *testing.T, dir string) *vault.Ring {
+	t.Helper()
+	b := make([]byte, 32)
+	_, _ = rand.Read(b)
+	if err := os.WriteFile(filepath.Join(dir, "test-root"), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root, err := vault.NewRootKey(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, keys, err := vault.NewRing(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows strings.Builder
+	for _, k := range keys {
+		fmt.Fprintf(&rows, "%d %s %s\n", k.ID, k.Purpose, base64.StdEncoding.EncodeToString(k.Wrapped))
+	}
+	if err := os.WriteFile(filepath.Join(dir, "test-ring"), []byte(rows.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyRing(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+func happened(action string) audit.Event {
+	return audit.New(identity.Actor{ID: "u1", Name: "anna", Kind: identity.KindUser}, action, audit.Object{Kind: "test"})
+}
+
+func newWorld(t *testing.T, name string) world {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	w := world{dir: filepath.Join(t.TempDir(), "data"), role: "app_" + name, secrets: [][2]string{{"0", "db-" + name}, {"0", "copy-" + name}, {"1", "db-" + name}}}
+	if err := os.Mkdir(w.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	ring := newRing(t, w.dir)
+	s := open(t, w.dir)
+	defer s.Close()
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := bed.postgres.Psql(ctx, bed.postgres.SuperUser, bed.postgres.SuperPassword, fmt.Sprintf(`CREATE ROLE %q LOGIN PASSWORD '%s'`, w.role, firstPassword))
+	do(err)
+	db := inventory.Resource{ID: newID(), Name: "orders-db", Type: "postgresql", CreatedAt: now, Settings: map[string]string{
+		"host": bed.postgres.Host, "port": strconv.Itoa(bed.postgres.Port), "tls_ca": string(bed.postgres.CAPEM), "database": "postgres"}}
+	do(s.AddResource(ctx, db, happened("resource.create")))
+	a := inventory.Account{ID: newID(), ResourceID: db.ID, Name: w.role, State: inventory.AccountUnverified, Current: 1, CreatedAt: now}
+	w.account = a.ID
+	do(s.AddAccount(ctx, a, first(t, ring, a.ID, inventory.Typed, firstPassword), happened("account.create")))
+	for i, plane := range bed.clusters.Planes {
+		token, err := kube.NormaliseToken(vault.NewValue([]byte(bed.tokens[i])))
+		do(err)
+		c := inventory.Cluster{ID: newID(), Name: plane.Name, Server: plane.URL, CAPEM: string(plane.CAPEM), UID: newID(), State: inventory.ClusterConnected, Since: now, CheckedAt: now, CreatedAt: now}
+		c.Token, err = ring.Seal(app.TokenRecord(c.ID), token)
+		do(err)
+		do(s.AddCluster(ctx, c, happened("cluster.create")))
+		ns := inventory.Resource{ID: newID(), Name: inventory.KubernetesResourceName("shop", c.Name), Type: inventory.TypeKubernetes, ClusterID: c.ID, Namespace: "shop", CreatedAt: now}
+		do(s.AddResource(ctx, ns, happened("resource.create")))
+		for _, at := range w.secrets {
+			if at[0] == strconv.Itoa(i) {
+				w.mapSecret(t, s, ring, c, ns, at[1], plane)
+			}
+		}
+	}
+	return w
+}
+
+func first(t *testing.T, ring *vault.Ring, id string, source inventory.Source, value string) *inventory.Version {
+	t.Helper()
+	sealed, err := ring.Seal(inventory.VersionRecord(id, 1), vault.NewValue([]byte(value)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &inventory.Version{AccountID: id, Number: 1, Stage: inventory.Current, Source: source, CreatedAt: time.Now(), Sealed: sealed}
+}
+
+func (w world) mapSecret(t *testing.T, s *store.Store, ring *vault.Ring, c inventory.Cluster, ns inventory.Resource, name string, plane *testbed.ControlPlane) {
+	t.Helper()
+	ctx, now := t.Context(), time.Now()
+	_, err := plane.Kubectl(ctx, "", "-n", "shop", "create", "secret", "generic", name, "--from-literal=password="+firstPassword, "--from-literal=user="+w.role)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, err := plane.Kubectl(ctx, "", "-n", "shop", "get", "secret", name, "-o", "jsonpath={.metadata.uid}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec := inventory.Secret{ID: newID(), ClusterID: c.ID, ResourceID: ns.ID, Namespace: "shop", Name: name, UID: uid, State: inventory.InSync, Current: 1, CreatedAt: now, SeenAt: now,
+		Keys: []inventory.Key{{Name: "password", Size: int64(len(firstPassword)), Fingerprint: ring.Fingerprint(vault.NewValue([]byte(firstPassword)))}}}
+	err = s.AddSecrets(ctx, []store.Imported{{Secret: sec, Version: *first(t, ring, sec.ID, inventory.Fetched, "{}")}}, happened("cluster.fetch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.AddMapping(ctx, inventory.Mapping{ID: newID(), AccountID: w.account, SecretID: sec.ID, Key: "password", Written: 1, State: inventory.InSync}, happened("mapping.create"))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// order stores a run and returns its id.
+func (w world) order(t *testing.T) string {
+	t.Helper()
+	s := open(t, w.dir)
+	defer s.Close()
+	r := rotation.Run{ID: newID(), AccountID: w.account, Old: 1, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
+	if err := s.OpenRun(t.Context(), r, nil, happened("account.reset")); err != nil {
+		t.Fatal(err)
+	}
+	return r.ID
+}
+
+// work carries a run on in a process of its own, which dies by SIGKILL at the point kill, if that is not empty.
+func (w world) work(t *testing.T, run, kill string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), "E2E_WORKER_RUN="+run, "E2E_WORKER_DIR="+w.dir, "E2E_WORKER_KILL="+kill)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// worker is the process that work starts.
+func worker() int {
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	if err := seal.Harden(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	dir := os.Getenv("E2E_WORKER_DIR")
+	ring, err := keyRing(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	s, err := store.Open(ctx, store.Config{Dir: dir})
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), generic.New())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	e := rotation.Engine{Store: s, Vault: ring, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Owner: "worker", Lease: 5 * time.Second, MaxTries: 3,
+		Targets:  app.Targets{Store: s, Ring: ring, Registry: registry, Policy: password.Default()},
+		Clusters: &app.Clusters{Store: s, Ring: ring, AllowLoopback: true},
+		At: func(point string) {
+			if point == os.Getenv("E2E_WORKER_KILL") {
+				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+				select {}
+			}
+		}}
+	if err := e.Resume(ctx, os.Getenv("E2E_WORKER_RUN")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	if err := s.Close(); err != nil {
+		return 1
+	}
+	return 0
+}
+
+// turned proves from outside that the key was turned: what the vault holds as current is what PostgreSQL accepts and what
+// stands in every Secret, and nothing else of those Secrets was touched.
+func (w world) turned(t *testing.T, run string) {
+	t.Helper()
+	ctx := t.Context()
+	s := open(t, w.dir)
+	defer s.Close()
+	r, err := s.Run(ctx, run)
+	if err != nil || r.State != rotation.Finished {
+		t.Fatalf("the run is %s after %s: %s %s (%v)", r.State, r.Step, r.Reason, r.Cure, err)
+	}
+	a, err := s.Account(ctx, w.account)
+	if err != nil || a.State != inventory.AccountVerified || a.Current != r.New {
+		t.Errorf("account %+v, %v", a, err)
+	}
+	ring, err := keyRing(w.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.Sealed(ctx, w.account, a.Current)
+	if err != nil {
+		t.Fatal(err)
+	}
+	value, err := ring.Open(inventory.VersionRecord(w.account, a.Current), sealed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var now string
+	_ = value.Expose(func(b []byte) error { now = string(b); return nil })
+	if now == firstPassword || len(now) < 16 {
+		t.Error("the password was not changed")
+	}
+	if out, err := bed.postgres.Psql(ctx, w.role, now, "SELECT session_user"); err != nil || strings.TrimSpace(out) != w.role {
+		t.Errorf("psql with the new password: %q, %v", out, err)
+	}
+	if _, err := bed.postgres.Psql(ctx, w.role, firstPassword, "SELECT 1"); err == nil {
+		t.Error("psql: the old password is still accepted")
+	}
+	for _, at := range w.secrets {
+		i, _ := strconv.Atoi(at[0])
+		out, err := bed.clusters.Planes[i].Kubectl(ctx, "", "-n", "shop", "get", "secret", at[1], "-o", "jsonpath={.data.password} {.data.user}")
+		f := strings.Fields(out)
+		if err != nil || len(f) != 2 || f[0] != base64.StdEncoding.EncodeToString([]byte(now)) || f[1] != base64.StdEncoding.EncodeToString([]byte(w.role)) {
+			t.Errorf("kubectl: %s in cluster %s does not hold the new password and the old rest (%v)", at[1], at[0], err)
+		}
+	}
+	log, err := os.ReadFile(bed.postgres.LogPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(log), now) {
+		t.Error("the password is in PostgreSQL's log")
+	}
+	if !strings.Contains(string(log), "SCRAM-SHA-256$4096:") {
+		t.Error("PostgreSQL's log does not show statements, so it proves nothing")
+	}
+}
+
+func TestAKeyIsTurnedInADatabaseAndTwoClusters(t *testing.T) {
+	w := newWorld(t, "plain")
+	run := w.order(t)
+	if out, err := w.work(t, run, ""); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.turned(t, run)
+}
+
+func TestAWorkerKilledAtAnyPointLosesNothing(t *testing.T) {
+	points := []string{
+		"minted:before-store", "minted:stored", "applied:before-effect", "applied:after-effect", "applied:before-store", "applied:stored",
+		"verified:before-effect", "verified:after-effect", "verified:before-store", "verified:stored",
+		"published:before-effect", "published:after-effect", "published:before-proof", "published:before-store", "published:stored",
+		"rolled_out:before-store", "rolled_out:stored", "retired:before-store", "retired:stored", "done:before-store",
+	}
+	for i, point := range points {
+		t.Run(point, func(t *testing.T) {
+			w := newWorld(t, fmt.Sprintf("k%d", i))
+			run := w.order(t)
+			out, err := w.work(t, run, point)
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+				t.Fatalf("the worker was not killed: %v\n%s", err, out)
+			}
+			if out, err = w.work(t, run, ""); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			w.turned(t, run)
+		})
+	}
+}
