@@ -91,12 +91,8 @@ func Check(ctx context.Context, cfg Config, scope Scope) Report {
 	if r.Version, err = conn.ServerVersion(anonymous(ctx)); errors.Is(err, fault.Denied) && tokenErr == nil {
 		r.Version, err = conn.ServerVersion(ctx)
 	}
-	// A 401 in the API's own words still proves an API server: the token's step says what is wrong with it.
+	// A refusal in the API's own words still proves an API server: the token's step says what is wrong with it.
 	if err != nil && !errors.Is(err, fault.Denied) {
-		if !errors.Is(err, fault.Unavailable) {
-			err = fault.New(fault.Invalid, "something that is no Kubernetes API server answers here").WithCode("not-kubernetes").
-				WithCure("give the API server's own URL")
-		}
 		r.API[0].fail(err)
 		return r
 	}

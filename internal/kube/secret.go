@@ -13,6 +13,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
@@ -176,9 +177,15 @@ func mergePatch(uid, resourceVersion string, data map[string]vault.Value) ([]byt
 	return b.Bytes(), nil
 }
 
-// ServerVersion returns the API server's gitVersion, such as "v1.36.3".
+// ServerVersion returns the API server's gitVersion, such as "v1.36.3". What answers in other words than a Kubernetes API
+// server's, refusals included, fails with the code not-kubernetes.
 func (c *Conn) ServerVersion(ctx context.Context) (string, error) {
-	raw, err := c.typed.Discovery().RESTClient().Get().AbsPath("/version").SetHeader("Accept", "application/json").DoRaw(ctx)
+	notKubernetes := fault.New(fault.Conflict, "something that is no Kubernetes API server answers here").WithCode("not-kubernetes").
+		WithCure("give the API server's own URL")
+	raw, err := c.typed.Discovery().RESTClient().Get().AbsPath("/version").SetHeader("Accept", "application/json").Do(ctx).Raw()
+	if apierrors.HasStatusCause(err, metav1.CauseTypeUnexpectedServerResponse) {
+		return "", notKubernetes
+	}
 	if err != nil {
 		return "", apiFault(err, "read version")
 	}
@@ -186,8 +193,7 @@ func (c *Conn) ServerVersion(ctx context.Context) (string, error) {
 		GitVersion string `json:"gitVersion"`
 	}
 	if json.Unmarshal(raw, &v) != nil || v.GitVersion == "" {
-		return "", fault.New(fault.Conflict, "the server is not a Kubernetes API server").WithCode("not-kubernetes").
-			WithCure("give the API server's own URL")
+		return "", notKubernetes
 	}
 	return clip(v.GitVersion), nil
 }

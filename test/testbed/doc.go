@@ -1,7 +1,7 @@
 // Package testbed starts the real servers that tests, the demo and the benchmarks run against: a Kubernetes control plane
-// (etcd, API server, controller manager), PostgreSQL over TLS, and a TCP proxy that breaks connections on purpose.
+// (etcd, API server, controller manager) and PostgreSQL over TLS.
 //
-//	StartClusters ──▶ Etcd ◀── ControlPlane c1 (prefix /c1)      StartPostgres ──▶ Postgres ◀── TCPProxy
+//	StartClusters ──▶ Etcd ◀── ControlPlane c1 (prefix /c1)      StartPostgres ──▶ Postgres
 //	                       ◀── ControlPlane c2 (prefix /c2)
 //
 // What every server here promises: it listens on loopback only; Start returns once it answered a real request, or an
