@@ -1,0 +1,37 @@
+import { Button, Group } from '@mantine/core'
+import type { Problem } from '../api/problem'
+import classes from './ProblemView.module.css'
+
+/** The text that "Copy" gives: the four parts and the type. */
+export function problemText({ fields: f }: Problem): string {
+  return [
+    `What happened: ${f.title}${f.detail ? `. ${f.detail}` : ''}`,
+    f.cause && `Why: ${f.cause}`,
+    f.cure && `What to do now: ${f.cure}`,
+    f.unchanged && `Not changed: ${f.unchanged}`,
+    `Type: ${f.type} (${f.status})`,
+  ].filter(Boolean).join('\n')
+}
+
+/** What happened, why, what to do now, what was not changed. It stays until dismissed. */
+export function ProblemView({ problem, onDismiss }: { problem: Problem; onDismiss?: () => void }) {
+  const { title, detail, cause, cure, unchanged, retryAfter } = problem.fields
+  return (
+    <div role="alert" className={classes.problem}>
+      <strong>{title}</strong>
+      {detail && <p>{detail}</p>}
+      {cause && <p><b>Why:</b> {cause}</p>}
+      {cure && <p><b>What to do now:</b> {cure}</p>}
+      {unchanged && <p><b>Not changed:</b> {unchanged}</p>}
+      {retryAfter !== undefined && <p>Try again in {retryAfter} s.</p>}
+      <Group gap="sm" mt="sm">
+        {'clipboard' in navigator && (
+          <Button size="compact-sm" variant="default" onClick={() => void navigator.clipboard.writeText(problemText(problem)).catch(() => {})}>
+            Copy error
+          </Button>
+        )}
+        {onDismiss && <Button size="compact-sm" variant="default" onClick={onDismiss}>Dismiss</Button>}
+      </Group>
+    </div>
+  )
+}
