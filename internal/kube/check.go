@@ -229,10 +229,12 @@ func (r *Report) checkToken(ctx context.Context, c *Conn, cfg Config, scope Scop
 	}
 	r.User = clip(review.Status.UserInfo.Username)
 	r.Token[1].done(r.User)
-	if r.Missing, err = c.missing(ctx, Needs(scope)); err != nil {
+	missing, err := c.missing(ctx, Needs(scope))
+	if err != nil {
 		r.Token[2].fail(err)
 		return
 	}
+	r.Missing = missing
 	if len(r.Missing) > 0 {
 		r.Token[2].failed("cluster-rights-missing", fmt.Sprintf("the token lacks %d rights, first: %s", len(r.Missing), r.Missing[0]),
 			"apply the manifest of what is missing")

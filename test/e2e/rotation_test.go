@@ -359,6 +359,8 @@ func (w world) turned(t *testing.T, run string) {
 			t.Errorf("kubectl: %s in cluster %s does not hold the new password and the old rest (%v)", at[1], at[0], err)
 		}
 	}
+	w.audited(t, s, ring)
+	w.clean(t, now)
 	log, err := os.ReadFile(bed.postgres.LogPath)
 	if err != nil {
 		t.Fatal(err)
@@ -368,6 +370,55 @@ func (w world) turned(t *testing.T, run string) {
 	}
 	if !strings.Contains(string(log), "SCRAM-SHA-256$4096:") {
 		t.Error("PostgreSQL's log does not show statements, so it proves nothing")
+	}
+}
+
+// audited puts the events into the log and verifies it.
+func (w world) audited(t *testing.T, s *store.Store, ring *vault.Ring) {
+	t.Helper()
+	ctx := t.Context()
+	repo, err := s.Repository(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := ring.Secret(vault.PurposeAuditSeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := audit.NewSigner(repo.ID, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := audit.NewSequencer(audit.Config{Store: s, Signer: signer, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	if n, err := q.Sequence(ctx); err != nil || n < 10 {
+		t.Fatalf("%d events were sequenced: %v", n, err)
+	}
+	result, err := audit.Verify(ctx, s, audit.Trust{Key: signer.Key()})
+	if err != nil || !result.OK() || result.Entries < 10 {
+		t.Errorf("the audit log does not verify: %+v, %v", result, err)
+	}
+	for _, step := range []string{"minted", "applied", "verified", "published", "rolled_out", "retired", "done"} {
+		if n, err := s.CountAuditEvents(ctx, store.AuditFilter{Action: "run." + step}); err != nil || n != 1 {
+			t.Errorf("%d events say that the run is %s: %v", n, step, err)
+		}
+	}
+}
+
+// clean fails the test when a password stands in any file of the repository.
+func (w world) clean(t *testing.T, now string) {
+	t.Helper()
+	files, err := os.ReadDir(w.dir)
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(w.dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), now) || strings.Contains(string(b), firstPassword) {
+			t.Errorf("a password is in %s", f.Name())
+		}
 	}
 }
 
