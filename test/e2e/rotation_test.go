@@ -99,6 +99,7 @@ func connect(ctx context.Context) error {
 // world is one repository with one account whose password stands in three Secrets of two clusters.
 type world struct {
 	dir, account, role string
+	dsn                string      // of the repository on PostgreSQL; empty on SQLite
 	secrets            [][2]string // cluster index and name
 }
 
@@ -166,15 +167,22 @@ func happened(action string) audit.Event {
 	return audit.New(identity.Actor{ID: "u1", Name: "anna", Kind: identity.KindUser}, action, audit.Object{Kind: "test"})
 }
 
-func newWorld(t *testing.T, name string) world {
+// repositories are where a world can be kept.
+var repositories = []string{"sqlite", "postgres"}
+
+func newWorld(t *testing.T, repository, name string) world {
 	t.Helper()
 	ctx, now := t.Context(), time.Now()
+	name += "-" + repository
 	w := world{dir: filepath.Join(t.TempDir(), "data"), role: "app_" + name, secrets: [][2]string{{"0", "db-" + name}, {"0", "copy-" + name}, {"1", "db-" + name}}}
 	if err := os.Mkdir(w.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	ring := newRing(t, w.dir)
-	s := open(t, w.dir)
+	if repository == "postgres" {
+		w.dsn = newDatabase(t, name)
+	}
+	s := w.open(t)
 	defer s.Close()
 	do := func(err error) {
 		t.Helper()
@@ -240,9 +248,23 @@ func (w world) mapSecret(t *testing.T, s *store.Store, ring *vault.Ring, c inven
 	}
 }
 
-func open(t *testing.T, dir string) *store.Store {
+// newDatabase makes an empty database with an owner of its own and returns how to reach it.
+func newDatabase(t *testing.T, name string) string {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{Dir: dir})
+	p := bed.postgres
+	for _, sql := range []string{
+		fmt.Sprintf(`CREATE ROLE "repo_%s" LOGIN PASSWORD 'the-repository-s-own'`, name), fmt.Sprintf(`CREATE DATABASE "repo_%s" OWNER "repo_%s"`, name, name),
+	} {
+		if _, err := p.Psql(t.Context(), p.SuperUser, p.SuperPassword, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return fmt.Sprintf("postgres://repo_%s:the-repository-s-own@%s:%d/repo_%s?sslmode=verify-full&sslrootcert=%s", name, p.Host, p.Port, name, p.CAFile)
+}
+
+func (w world) open(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Dir: w.dir, DSN: w.dsn})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -252,7 +274,7 @@ func open(t *testing.T, dir string) *store.Store {
 // order stores a run and returns its id.
 func (w world) order(t *testing.T) string {
 	t.Helper()
-	s := open(t, w.dir)
+	s := w.open(t)
 	defer s.Close()
 	r := rotation.Run{ID: newID(), AccountID: w.account, Old: 1, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
 	if err := s.OpenRun(t.Context(), r, nil, happened("account.reset")); err != nil {
@@ -265,7 +287,7 @@ func (w world) order(t *testing.T) string {
 func (w world) work(t *testing.T, run, kill string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "E2E_WORKER_RUN="+run, "E2E_WORKER_DIR="+w.dir, "E2E_WORKER_KILL="+kill)
+	cmd.Env = append(os.Environ(), "E2E_WORKER_RUN="+run, "E2E_WORKER_DIR="+w.dir, "E2E_WORKER_DSN="+w.dsn, "E2E_WORKER_KILL="+kill)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -284,7 +306,7 @@ func worker() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	s, err := store.Open(ctx, store.Config{Dir: dir})
+	s, err := store.Open(ctx, store.Config{Dir: dir, DSN: os.Getenv("E2E_WORKER_DSN")})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -318,7 +340,7 @@ func worker() int {
 func (w world) turned(t *testing.T, run string) {
 	t.Helper()
 	ctx := t.Context()
-	s := open(t, w.dir)
+	s := w.open(t)
 	defer s.Close()
 	r, err := s.Run(ctx, run)
 	if err != nil || r.State != rotation.Finished {
@@ -404,9 +426,12 @@ func (w world) audited(t *testing.T, s *store.Store, ring *vault.Ring) {
 	}
 }
 
-// clean fails the test when a password stands in any file of the repository.
+// clean fails the test when a password stands in any file of a repository on SQLite.
 func (w world) clean(t *testing.T, now string) {
 	t.Helper()
+	if w.dsn != "" {
+		return // PostgreSQL's log shows the statements that the repository was sent, and is searched
+	}
 	files, err := os.ReadDir(w.dir)
 	if err != nil || len(files) < 3 {
 		t.Fatalf("%d files: %v", len(files), err)
@@ -423,12 +448,16 @@ func (w world) clean(t *testing.T, now string) {
 }
 
 func TestAKeyIsTurnedInADatabaseAndTwoClusters(t *testing.T) {
-	w := newWorld(t, "plain")
-	run := w.order(t)
-	if out, err := w.work(t, run, ""); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	for _, repository := range repositories {
+		t.Run(repository, func(t *testing.T) {
+			w := newWorld(t, repository, "plain")
+			run := w.order(t)
+			if out, err := w.work(t, run, ""); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			w.turned(t, run)
+		})
 	}
-	w.turned(t, run)
 }
 
 func TestAWorkerKilledAtAnyPointLosesNothing(t *testing.T) {
@@ -438,19 +467,23 @@ func TestAWorkerKilledAtAnyPointLosesNothing(t *testing.T) {
 		"published:before-effect", "published:after-effect", "published:before-proof", "published:before-store", "published:stored",
 		"rolled_out:before-store", "rolled_out:stored", "retired:before-store", "retired:stored", "done:before-store",
 	}
-	for i, point := range points {
-		t.Run(point, func(t *testing.T) {
-			w := newWorld(t, fmt.Sprintf("k%d", i))
-			run := w.order(t)
-			out, err := w.work(t, run, point)
-			var exit *exec.ExitError
-			if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
-				t.Fatalf("the worker was not killed: %v\n%s", err, out)
-			}
-			if out, err = w.work(t, run, ""); err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			w.turned(t, run)
-		})
+	for _, repository := range repositories {
+		for i, point := range points {
+			t.Run(repository+"/"+point, func(t *testing.T) { killed(t, newWorld(t, repository, fmt.Sprintf("k%d", i)), point) })
+		}
 	}
+}
+
+// killed kills a worker at point, starts another, and looks at what came of it.
+func killed(t *testing.T, w world, point string) {
+	run := w.order(t)
+	out, err := w.work(t, run, point)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("the worker was not killed: %v\n%s", err, out)
+	}
+	if out, err = w.work(t, run, ""); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	w.turned(t, run)
 }
