@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -103,59 +102,38 @@ type world struct {
 	secrets            [][2]string // cluster index and name
 }
 
-func keyRing(dir string) (*vault.Ring, error) {
-	b, err := os.ReadFile(filepath.Join(dir, "test-root"))
+// rootFile holds the root key, as the file that an administrator keeps.
+const rootFile = "root.key"
+
+// openRing opens the repository's ring as a server does at its start.
+func openRing(ctx context.Context, s *store.Store, dir string) (*vault.Ring, error) {
+	root, err := seal.NewFile(filepath.Join(dir, rootFile)).Root(ctx)
 	if err != nil {
 		return nil, err
 	}
-	root, err := vault.NewRootKey(b)
+	keys, _, err := s.RingKeys(ctx)
 	if err != nil {
 		return nil, err
-	}
-	rows, err := os.ReadFile(filepath.Join(dir, "test-ring"))
-	if err != nil {
-		return nil, err
-	}
-	var keys []vault.RingKey
-	for line := range strings.Lines(string(rows)) {
-		f := strings.Fields(line)
-		n, err := strconv.ParseUint(f[0], 10, 32)
-		if err != nil {
-			return nil, err
-		}
-		wrapped, err := base64.StdEncoding.DecodeString(f[2])
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, vault.RingKey{ID: uint32(n), Purpose: f[1], Wrapped: wrapped})
 	}
 	return vault.OpenRing(root, keys)
 }
 
-func newRing(t *testing.T, dir string) *vault.Ring {
+// newRing makes a root key and a ring for a new repository.
+func newRing(t *testing.T, s *store.Store, dir string) *vault.Ring {
 	t.Helper()
-	b := make([]byte, 32)
-	_, _ = rand.Read(b)
-	if err := os.WriteFile(filepath.Join(dir, "test-root"), b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	root, err := vault.NewRootKey(b)
+	root, err := seal.NewFile(filepath.Join(dir, rootFile)).Create(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, keys, err := vault.NewRing(root)
+	ring, keys, err := vault.NewRing(root)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows strings.Builder
-	for _, k := range keys {
-		fmt.Fprintf(&rows, "%d %s %s\n", k.ID, k.Purpose, base64.StdEncoding.EncodeToString(k.Wrapped))
-	}
-	if err := os.WriteFile(filepath.Join(dir, "test-ring"), []byte(rows.String()), 0o600); err != nil {
+	_, rev, err := s.RingKeys(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	ring, err := keyRing(dir)
-	if err != nil {
+	if err := s.SaveRing(t.Context(), rev, keys, happened("ring.create")); err != nil {
 		t.Fatal(err)
 	}
 	return ring
@@ -178,12 +156,12 @@ func newWorld(t *testing.T, repository, name string) world {
 	if err := os.Mkdir(w.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	ring := newRing(t, w.dir)
 	if repository == "postgres" {
 		w.dsn = newDatabase(t, name)
 	}
 	s := w.open(t)
 	defer s.Close()
+	ring := newRing(t, s, w.dir)
 	do := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -301,12 +279,12 @@ func worker() int {
 		return 1
 	}
 	dir := os.Getenv("E2E_WORKER_DIR")
-	ring, err := keyRing(dir)
+	s, err := store.Open(ctx, store.Config{Dir: dir, DSN: os.Getenv("E2E_WORKER_DSN")})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	s, err := store.Open(ctx, store.Config{Dir: dir, DSN: os.Getenv("E2E_WORKER_DSN")})
+	ring, err := openRing(ctx, s, dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -350,7 +328,7 @@ func (w world) turned(t *testing.T, run string) {
 	if err != nil || a.State != inventory.AccountVerified || a.Current != r.New {
 		t.Errorf("account %+v, %v", a, err)
 	}
-	ring, err := keyRing(w.dir)
+	ring, err := openRing(ctx, s, w.dir)
 	if err != nil {
 		t.Fatal(err)
 	}
