@@ -55,12 +55,15 @@ var onlyIn = map[string][]string{
 
 // exposers are the folders or files that may open a Value, each with the reason.
 var exposers = map[string]string{
-	"internal/vault":         "seals it",
-	"internal/seal":          "derives the root key from the passphrase",
-	"internal/target":        "tells the real system",
-	"internal/kube":          "writes it to the Secret, and sends the cluster's token",
-	"internal/api":           "answers a reveal or a download",
-	"internal/audit/head.go": "signs the tree head with the seed from the ring",
+	"internal/vault":                    "seals it",
+	"internal/seal":                     "derives the root key from the passphrase",
+	"internal/target":                   "tells the real system",
+	"internal/kube":                     "writes it to the Secret, and sends the cluster's token",
+	"internal/api":                      "answers a reveal or a download",
+	"internal/identity/password.go":     "hashes the password",
+	"internal/identity/passwordrule.go": "refuses a password that is easy to guess",
+	"internal/identity/secret.go":       "hashes the token, session or setup code that came in",
+	"internal/audit/head.go":            "signs the tree head with the seed from the ring",
 }
 
 // environment are the folders that may read the environment; tests and test kits may too.
