@@ -147,6 +147,8 @@ func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value va
 		id := [2]string{p.cluster, p.namespace}
 		byNamespace[id] = append(byNamespace[id], p)
 	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	results := make(chan []Write)
 	var work sync.WaitGroup
 	limits := map[string]chan struct{}{}
@@ -156,14 +158,14 @@ func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value va
 		}
 	}
 	for id, ps := range byNamespace {
-		work.Go(func() { e.writeNamespace(ctx, id[0], id[1], ps, value, limits[id[0]], results) })
+		work.Go(func() { e.writeNamespace(ctx, run, id[0], id[1], ps, value, limits[id[0]], results) })
 	}
 	go func() { work.Wait(); close(results) }()
-	return e.save(ctx, run, results)
+	return e.save(ctx, run, results, stop)
 }
 
 // writeNamespace writes the places of one namespace: one read of all, a patch for each, one read of all as the proof.
-func (e *Engine) writeNamespace(ctx context.Context, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}, results chan<- []Write) {
+func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}, results chan<- []Write) {
 	names := make([]string, len(ps))
 	for i, p := range ps {
 		names[i] = p.name
@@ -172,7 +174,7 @@ func (e *Engine) writeNamespace(ctx context.Context, cluster, namespace string, 
 	c, err := e.Clusters.Open(ctx, cluster)
 	var seen map[string]Seen
 	if err == nil {
-		seen, err = c.Read(ctx, namespace, names)
+		seen, err = e.read(ctx, run, c, namespace, names)
 	}
 	<-limit
 	if err != nil {
@@ -187,7 +189,7 @@ func (e *Engine) writeNamespace(ctx context.Context, cluster, namespace string, 
 		work.Go(func() {
 			defer func() { <-limit }()
 			s, there := seen[ps[i].name]
-			ps[i].writes = e.write(ctx, c, ps[i], s, there, value)
+			ps[i].writes = e.write(ctx, run, c, ps[i], s, there, value)
 		})
 	}
 	work.Wait()
@@ -200,8 +202,19 @@ func (e *Engine) writeNamespace(ctx context.Context, cluster, namespace string, 
 	}
 }
 
+// read reads Secrets that are about to be written, and then makes sure that the run is still this worker's. Whoever takes
+// it over later writes later, so a patch that names what was read here conflicts with whatever they write: a worker that
+// was frozen between the two cannot put an old value over a newer one.
+func (e *Engine) read(ctx context.Context, run Run, c Cluster, namespace string, names []string) (map[string]Seen, error) {
+	seen, err := c.Read(ctx, namespace, names)
+	if err != nil {
+		return nil, err
+	}
+	return seen, e.Store.Renew(ctx, run, e.Lease)
+}
+
 // write brings one Secret to the new value. The writes it returns as WriteDone were proved by the patch's reply.
-func (e *Engine) write(ctx context.Context, c Cluster, p place, seen Seen, there bool, value vault.Value) []Write {
+func (e *Engine) write(ctx context.Context, run Run, c Cluster, p place, seen Seen, there bool, value vault.Value) []Write {
 	for range maxConflicts {
 		d := decide(p.writes, seen, there, value)
 		if len(d.patch) == 0 {
@@ -216,7 +229,7 @@ func (e *Engine) write(ctx context.Context, c Cluster, p place, seen Seen, there
 		if !errors.Is(err, fault.Stale) {
 			return failed(d.writes, err)
 		}
-		again, err := c.Read(ctx, p.namespace, []string{p.name})
+		again, err := e.read(ctx, run, c, p.namespace, []string{p.name})
 		if err != nil {
 			return failed(d.writes, err)
 		}
@@ -317,8 +330,8 @@ func (w *Write) set(s WriteState, reason, cure string) {
 }
 
 // save stores results as they come, many in one transaction, so that progress is live and a thousand Secrets are not a
-// thousand commits.
-func (e *Engine) save(ctx context.Context, run Run, results <-chan []Write) error {
+// thousand commits. When that fails it calls stop, so that nothing more is written, and waits for what is under way.
+func (e *Engine) save(ctx context.Context, run Run, results <-chan []Write, stop func()) error {
 	const most, pause = 256, 100 * time.Millisecond
 	var batch []Write
 	var first error
@@ -330,7 +343,9 @@ func (e *Engine) save(ctx context.Context, run Run, results <-chan []Write) erro
 		for i, w := range batch {
 			evs[i] = e.writeEvent(run, w)
 		}
-		first = e.Store.SaveWrites(ctx, run, batch, evs)
+		if first = e.Store.SaveWrites(ctx, run, batch, evs); first != nil {
+			stop()
+		}
 		batch = nil
 	}
 	tick := time.NewTicker(pause)

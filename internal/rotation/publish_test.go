@@ -86,8 +86,35 @@ func TestAConflictIsReadAndDecidedAgain(t *testing.T) {
 	stale := w.secrets["c1/s0"].seen("ns", "s0")
 	w.secrets["c1/s0"].rv = "2" // changed since it was seen
 	w.secrets["c1/s0"].data["other"] = "newer"
-	got := e.write(t.Context(), clusters{w}, place{cluster: "c1", namespace: "ns", name: "s0", writes: w.writes[:1]}, stale, true, vault.NewValue([]byte("new")))
+	got := e.write(t.Context(), w.run, clusters{w}, place{cluster: "c1", namespace: "ns", name: "s0", writes: w.writes[:1]}, stale, true, vault.NewValue([]byte("new")))
 	if got[0].State != WriteDone || w.secrets["c1/s0"].data["password"] != "new" || w.secrets["c1/s0"].data["other"] != "newer" {
 		t.Errorf("%+v, %+v", got[0], w.secrets["c1/s0"].data)
+	}
+}
+
+func TestAFrozenWorkerOverwritesNothingNewer(t *testing.T) {
+	w := newWorld(t)
+	e := w.engine()
+	run, err := w.Claim(t.Context(), "run", "test", e.Lease)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frozen := w.secrets["c1/s0"].seen("ns", "s0")
+	// While it is frozen, another worker ends the run and a later one turns the key again.
+	if _, err := w.Claim(t.Context(), "run", "test", e.Lease); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range w.secrets {
+		s.rv, s.data["password"] = s.rv+"+", "newer"
+	}
+	old := vault.NewValue([]byte("of the run before"))
+	_ = e.write(t.Context(), run, clusters{w}, place{cluster: "c1", namespace: "ns", name: "s0", writes: w.writes[:1]}, frozen, true, old)
+	if err := e.writeAll(t.Context(), run, w.writes, old); err == nil {
+		t.Error("a worker without the lease stored what it wrote")
+	}
+	for name, s := range w.secrets {
+		if s.data["password"] != "newer" {
+			t.Errorf("%s holds %q", name, s.data["password"])
+		}
 	}
 }
