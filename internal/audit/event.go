@@ -53,14 +53,15 @@ type Event struct {
 // New returns an allowed event that happens now.
 func New(actor identity.Actor, action string, obj Object) Event {
 	return Event{
-		ID:      uuid.Must(uuid.NewV7()).String(),
-		At:      time.Now().UTC().Truncate(time.Microsecond),
-		Actor:   Actor{ID: actor.ID, Name: actor.Name, Kind: actor.Kind},
-		Via:     actor.Via,
-		Address: actor.Address,
-		Action:  action,
-		Object:  obj,
-		Outcome: Allowed,
+		ID:        uuid.Must(uuid.NewV7()).String(),
+		At:        time.Now().UTC().Truncate(time.Microsecond),
+		Actor:     Actor{ID: actor.ID, Name: actor.Name, Kind: actor.Kind},
+		Via:       actor.Via,
+		Address:   actor.Address,
+		RequestID: actor.Request,
+		Action:    action,
+		Object:    obj,
+		Outcome:   Allowed,
 	}
 }
 

@@ -37,8 +37,8 @@ type Actor struct {
 	Scopes []string
 	// Via is the id of the session or token that the actor came with.
 	Via string
-	// Address is where the request came from, for the audit log.
-	Address string
+	// Address is where the request came from, and Request its id, for the audit log.
+	Address, Request string
 }
 
 // System returns the named system actor, such as "rotation-worker". Its rights are those of policy's system table.

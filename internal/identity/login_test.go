@@ -1,0 +1,196 @@
+package identity_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/store"
+	"github.com/keyturn/keyturn/internal/store/storetest"
+)
+
+// inBubble runs f with a service whose time is the bubble's.
+func inBubble(t *testing.T, f func(*testing.T, *house)) {
+	t.Helper()
+	cfg := storetest.SQLite(t)
+	synctest.Test(t, func(t *testing.T) {
+		db, err := store.Open(context.Background(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		h := &house{t: t, db: db, Service: &identity.Service{Store: db, Hasher: identity.NewCheapHasher(8)}}
+		h.setUp()
+		f(t, h)
+	})
+}
+
+// wait returns how long a throttled sign-in has to wait, and 0 for one that was not throttled.
+func (h *house) wait(address, name, pass string) time.Duration {
+	h.t.Helper()
+	_, _, _, err := h.Login(h.t.Context(), address, name, value(pass))
+	f, ok := errors.AsType[*fault.Error](err)
+	if err != nil && !ok {
+		h.t.Fatal(err)
+	}
+	if ok && f.Kind == fault.Throttled {
+		return f.RetryAfter
+	}
+	return 0
+}
+
+func TestThrottleGrowsAndHeals(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		h.user("anna", identity.PlainUser)
+		for i, want := range []time.Duration{15 * time.Minute, 30 * time.Minute, time.Hour, time.Hour} {
+			for range 5 {
+				if w := h.wait(other, "anna", second); w != 0 {
+					t.Fatalf("round %d: has to wait %v", i, w)
+				}
+			}
+			if w := h.wait(other, "anna", password); w != want {
+				t.Errorf("round %d: has to wait %v, want %v", i, w, want)
+			}
+			time.Sleep(want - time.Second)
+			if w := h.wait("203.0.113.9", " ANNA", password); w != time.Second {
+				t.Errorf("round %d: another unknown address has to wait %v", i, w)
+			}
+			time.Sleep(time.Second)
+		}
+		if w := h.wait(other, "anna", password); w != 0 {
+			t.Errorf("has to wait %v", w)
+		}
+	})
+}
+
+func TestThrottleWindowSlides(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		h.user("anna", identity.PlainUser)
+		for range 20 { // one every three minutes and a bit never is a sixth in fifteen
+			if w := h.wait(other, "anna", second); w != 0 {
+				t.Fatalf("has to wait %v", w)
+			}
+			time.Sleep(3*time.Minute + time.Second)
+		}
+	})
+}
+
+func TestAnAttackerElsewhereLocksNobodyOut(t *testing.T) {
+	inBubble(t, func(t *testing.T, h *house) {
+		h.login("root") // from home
+		for i := range 6 {
+			h.wait(fmt.Sprintf("198.51.100.%d", i), "root", second)
+		}
+		for i := range 300 {
+			h.wait(other, fmt.Sprintf("guess%d", i), second)
+		}
+		if w := h.wait("203.0.113.9", "root", password); w == 0 {
+			t.Error("the attacker was not stopped")
+		}
+		if w := h.wait("203.0.113.9", "somebody", password); w == 0 {
+			t.Error("nothing bounds the tries on all names together")
+		}
+		h.login("root")
+		for range 4 {
+			h.wait(home, "root", second)
+		}
+		for range 20 { // a success takes back its own try only: four failed ones stay
+			h.login("root")
+		}
+		h.wait(home, "root", second)
+		if w := h.wait(home, "root", password); w != 15*time.Minute {
+			t.Errorf("the own address has to wait %v after its own failures", w)
+		}
+		time.Sleep(15 * time.Minute)
+		h.login("root")
+	})
+}
+
+func TestATryThatToldNothingIsTakenBack(t *testing.T) {
+	h := furnished(t)
+	h.user("anna", identity.PlainUser)
+	for range 10 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := identity.Service{Store: hangUp{h.db, cancel}, Hasher: h.Hasher, At: h.At}
+		if _, _, _, err := s.Login(ctx, other, "anna", value(password)); !errors.Is(err, context.Canceled) {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if n := h.events("session.create", "refused"); n != 10 {
+		t.Errorf("%d attempts recorded, want 10", n)
+	}
+	if w := h.wait(other, "anna", password); w != 0 {
+		t.Errorf("has to wait %v", w)
+	}
+}
+
+// hangUp is a client that goes away when its try was counted.
+type hangUp struct {
+	*store.Store
+	cancel func()
+}
+
+func (s hangUp) ChargeTry(ctx context.Context, t identity.Try, decide func(identity.TryState) identity.TryAnswer, ev identity.Evidence) (identity.TryAnswer, error) {
+	a, err := s.Store.ChargeTry(ctx, t, decide, ev)
+	s.cancel()
+	return a, err
+}
+
+func TestTheTimeOfTheReplyTellsNobodyWhoExists(t *testing.T) {
+	h := furnished(t)
+	h.Hasher = identity.NewCheapHasher(8 * 1024) // dear enough to be most of the time, as the real one is
+	h.user("anna", identity.PlainUser)
+	median := func(all []time.Duration) time.Duration { slices.Sort(all); return all[len(all)/2] }
+	for try := 1; ; try++ {
+		took := map[string][]time.Duration{}
+		for range 40 {
+			for _, name := range []string{"anna", "nobody", "not a name"} { // in turn, so that noise hits all
+				h.clock.advance(16 * time.Minute)
+				began := time.Now()
+				if _, _, _, err := h.Login(t.Context(), other, name, value(second)); fault.KindOf(err) != fault.Unauthenticated {
+					t.Fatal(err)
+				}
+				took[name] = append(took[name], time.Since(began))
+			}
+		}
+		known, unknown, none := median(took["anna"]), median(took["nobody"]), median(took["not a name"])
+		if near(known, unknown) && near(known, none) {
+			return
+		}
+		if try == 4 {
+			t.Fatalf("a known name takes %v, an unknown one %v, none %v", known, unknown, none)
+		}
+	}
+}
+
+func near(a, b time.Duration) bool { return max(a, b)-min(a, b) < max(a, b)/10 }
+
+func BenchmarkAuthenticate(b *testing.B) {
+	h := furnished(b)
+	u := h.user("anna", identity.PlainUser)
+	for _, name := range []string{"a", "b", "c"} {
+		_, err := h.CreateGroup(b.Context(), h.root, name, "", []string{u.ID})
+		h.must(err)
+	}
+	secret, _ := h.login("anna")
+	for b.Loop() {
+		if _, _, err := h.Authenticate(b.Context(), secret, home); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkParseSecret(b *testing.B) {
+	secret, _ := identity.NewSecret(identity.PrefixSession)
+	for b.Loop() {
+		if _, _, err := identity.ParseSecret(secret); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
