@@ -40,11 +40,13 @@ type Cluster struct {
 	Name   string // as shown and typed; unique among clusters that are not removed
 	Server string // https URL of the API server
 	// CAPEM are the certificates that its own must chain to; empty means the system's roots.
-	CAPEM   string
-	Token   vault.Sealed // the connector's long-lived token
-	Scope   Scope
-	UID     string // of the namespace kube-system: the cluster's identity
-	Version string // as the API server reports it
+	CAPEM string
+	Token vault.Sealed // the connector's long-lived token
+	Scope Scope
+	// Selections are what was chosen to be fetched, in the order of the fetches; a sync keeps all of it in step.
+	Selections []Selection
+	UID        string // of the namespace kube-system: the cluster's identity
+	Version    string // as the API server reports it
 
 	State     ClusterState
 	Reason    string // why it is in that state, for a person

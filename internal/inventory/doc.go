@@ -7,6 +7,15 @@
 //
 // A Secret is itself an account of its kubernetes resource: it has versions and can be revealed and downloaded.
 //
+// A fetch brings what a Selection chooses, a sync everything that was ever chosen or stored; both are the same work:
+//
+//	queued ──▶ running ──▶ done                    list ──▶ compare ──▶ seal ──▶ store ──▶ … ──▶ mark what is gone
+//	   ▲          ├──▶ waiting (no answer) ─┐
+//	   └──────────┼─────────────────────────┘
+//	              └──▶ failed
+//
+// It may be killed anywhere and is then begun again; what is stored already is found unchanged.
+//
 // Invariants: removing a cluster or losing a Secret removes no value, it leaves a tombstone; a key is mapped to one
 // account at most; a partial list never marks anything as deleted.
 package inventory

@@ -56,12 +56,15 @@ type Mapping struct {
 	AccountID string
 	SecretID  string
 	Key       string
+	UID       string // the Secret's, when it was mapped
 	// Written is the number of the version that was last proved to stand there; 0 if none was.
-	Written   int64
-	State     KeyState
-	Reason    string
-	CheckedAt time.Time
-	CreatedBy string
-	CreatedAt time.Time
-	Rev       int64
+	Written int64
+	// Fingerprint is that of the value that should stand there.
+	Fingerprint vault.Fingerprint
+	State       KeyState
+	Reason      string
+	CheckedAt   time.Time
+	CreatedBy   string
+	CreatedAt   time.Time
+	Rev         int64
 }

@@ -50,9 +50,14 @@ type Owner struct {
 type Seen struct {
 	Namespace, Name      string
 	UID, ResourceVersion string
+	Type                 string
+	Labels               map[string]string
+	CreatedAt            time.Time
 	Immutable            bool
 	Data                 map[string]vault.Value
 	Owners               map[string]Owner // by key
+	// Written are the keys that this run has put there and proved; only what is given to Engine.Saw has any.
+	Written []string
 }
 
 // inFlight is how many Secrets of one cluster are written at once. API servers answer 16 to 64 at their best rate.
@@ -197,8 +202,35 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 	limit <- struct{}{}
 	seen, err = c.Read(ctx, namespace, names)
 	<-limit
+	for i := range ps {
+		ps[i].writes = proved(ps[i].writes, seen[ps[i].name], err, value)
+	}
+	e.saw(ctx, run, cluster, seen, ps)
 	for _, p := range ps {
-		results <- proved(p.writes, seen[p.name], err, value)
+		results <- p.writes
+	}
+}
+
+// saw hands what was read back to the repository.
+func (e *Engine) saw(ctx context.Context, run Run, cluster string, seen map[string]Seen, ps []place) {
+	if e.Saw == nil || len(seen) == 0 {
+		return
+	}
+	all := make([]Seen, 0, len(ps))
+	for _, p := range ps {
+		s, there := seen[p.name]
+		if !there {
+			continue
+		}
+		for _, w := range p.writes {
+			if w.State == WriteDone {
+				s.Written = append(s.Written, w.Key)
+			}
+		}
+		all = append(all, s)
+	}
+	if err := e.Saw(ctx, cluster, all); err != nil {
+		e.Log.WarnContext(ctx, "written Secrets were not stored; the next sync does it", "run", run.ID, "cluster", cluster, "err", err)
 	}
 }
 

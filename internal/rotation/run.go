@@ -94,6 +94,8 @@ type Run struct {
 	Proved bool
 	// Typed is set when a person gave the value: it cannot be made anew.
 	Typed bool
+	// Policy is how a value is generated, as Target.Generate takes it; empty is the default.
+	Policy string
 
 	Reason, Cure string // why it waits, was rolled back or needs attention
 	NotBefore    time.Time

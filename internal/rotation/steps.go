@@ -22,7 +22,7 @@ func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
 	if run.Typed {
 		value, err = e.open(ctx, run, run.New)
 	} else {
-		value, err = target.Generate(ctx)
+		value, err = target.Generate(ctx, run.Policy)
 	}
 	if err != nil {
 		return e.stop(ctx, run, RolledBack, "no value could be made: "+reason(err), cure(err, "change the password policy"))
@@ -140,7 +140,7 @@ func (e *Engine) rejected(ctx context.Context, run Run, target Target, old vault
 	if run.Typed || run.Minted >= maxMints {
 		return e.rollBack(ctx, run, target, old, cause)
 	}
-	value, err := target.Generate(ctx)
+	value, err := target.Generate(ctx, run.Policy)
 	if err != nil {
 		return run, err
 	}

@@ -42,8 +42,9 @@ type Targets interface {
 type Target interface {
 	// Remote reports whether there is a system to change at all; a generic resource has none.
 	Remote() bool
-	// Generate makes a value by the account's password policy within the target's limits.
-	Generate(ctx context.Context) (vault.Value, error)
+	// Generate makes a value by the policy (a document of the password policy's own; empty is the default) within the
+	// target's limits.
+	Generate(ctx context.Context, policy string) (vault.Value, error)
 	// Prepare computes once what Change sends, such as a SCRAM verifier. The result is as secret as the value.
 	Prepare(value vault.Value) (vault.Value, error)
 	// Change makes the target accept next. It logs in with the resource's reconcile account, or as the account itself with

@@ -263,7 +263,7 @@ func (w *world) Sealed(_ context.Context, _ string, n int64) (vault.Sealed, erro
 func (w *world) Open(context.Context, string) (Target, error) { return w, nil }
 func (w *world) Remote() bool                                 { return !w.noRemote }
 
-func (w *world) Generate(context.Context) (vault.Value, error) {
+func (w *world) Generate(context.Context, string) (vault.Value, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.made++

@@ -1,0 +1,258 @@
+package inventory
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// Seen is a Secret as a cluster showed it.
+type Seen struct {
+	Namespace, Name, UID, ResourceVersion, Type string
+
+	Immutable bool
+	Labels    map[string]string
+	CreatedAt time.Time
+	Data      map[string]vault.Value
+	// Written are the keys that Keyturn itself has just put there and proved: what is mapped to them is meant to have this
+	// value from now on. A list leaves it empty.
+	Written []string
+}
+
+// Place is where a Secret is in its cluster.
+type Place struct{ Namespace, Name string }
+
+func (p Place) String() string { return p.Namespace + "/" + p.Name }
+
+func (s Seen) place() Place { return Place{s.Namespace, s.Name} }
+
+func (s Seen) meta() Meta { return Meta{s.Namespace, s.Name, s.Type, s.Labels} }
+
+// Stored is as much of a Secret in the repository as tells whether it has to be looked at again.
+type Stored struct {
+	Place
+	ID, UID, ResourceVersion string
+
+	Gone bool // it is a tombstone
+	Rev  int64
+}
+
+// History is the rest of it: what the cluster and the repository last agreed on.
+type History struct {
+	Keys    map[string]vault.Fingerprint
+	Current int64 // number of its current version, 0 if it has none
+	Last    int64 // highest number of its versions, 0 if it has none
+}
+
+// Import is a Secret to be stored. Its ResourceID is found by the store.
+type Import struct {
+	Secret  Secret
+	Base    int64    // the revision that it was decided on; 0 means that it was not stored before
+	Values  *Version // nil when the stored values and keys are right as they are
+	Written []string
+}
+
+// comparison is how a seen Secret stands to the stored one.
+type comparison int
+
+const (
+	same    comparison = iota
+	newer              // or in any other way different
+	earlier            // the repository has seen a later state of the same object
+)
+
+// compare looks at identity and version alone. API servers since 1.35 promise that resourceVersions are decimal numbers
+// that grow; where they are anything else, different counts as newer.
+func compare(have Stored, s Seen) comparison {
+	if have.UID != s.UID || have.Gone {
+		return newer
+	}
+	if have.ResourceVersion == s.ResourceVersion {
+		return same
+	}
+	a, errA := strconv.ParseUint(have.ResourceVersion, 10, 64)
+	b, errB := strconv.ParseUint(s.ResourceVersion, 10, 64)
+	if errA == nil && errB == nil && b < a {
+		return earlier
+	}
+	return newer
+}
+
+// sameValues reports whether the fingerprints are those that are stored.
+func (h History) sameValues(keys []Key) bool {
+	if h.Current == 0 || len(h.Keys) != len(keys) {
+		return false
+	}
+	return !slices.ContainsFunc(keys, func(k Key) bool {
+		fp, ok := h.Keys[k.Name]
+		return !ok || fp != k.Fingerprint
+	})
+}
+
+// MappedKey is a mapping as it was before its Secret was seen again.
+type MappedKey struct {
+	State  KeyState
+	Reason string
+	UID    string // of the Secret that was mapped
+	// Expected is the fingerprint that the key should have; nil means that of Before, for a mapping that was in sync with it.
+	Expected *vault.Fingerprint
+	Before   *vault.Fingerprint // of the key as it was stored; nil if it was not there
+}
+
+// Judge says what becomes of the mapping when its Secret has the given uid and the key this fingerprint (nil: there is no
+// such key). A key that was just written is what it should be. States that belong to a run or to a refusal stay: it is
+// for the next run to end them.
+func (m MappedKey) Judge(uid string, now *vault.Fingerprint, written bool) MappedKey {
+	out := m
+	out.Before = now
+	if out.Expected == nil && m.State == InSync {
+		out.Expected = m.Before
+	}
+	if written && now != nil {
+		out.State, out.Reason, out.Expected = InSync, "", now
+		return out
+	}
+	switch m.State {
+	case Syncing, Behind, HandsOff, Blocked:
+		return out
+	}
+	same := now != nil && out.Expected != nil && *now == *out.Expected
+	switch {
+	case m.UID != uid && same:
+		out.State, out.Reason = Drift, "the Secret was deleted and made anew, with the same value"
+	case m.UID != uid:
+		out.State, out.Reason = Drift, "the Secret was deleted and made anew"
+	case now == nil:
+		out.State, out.Reason = Drift, "the key is gone"
+	case out.Expected == nil: // nothing is known to compare with
+	case same:
+		out.State, out.Reason = InSync, ""
+	case m.State != Conflict:
+		out.State, out.Reason = Drift, "the value was changed in the cluster"
+	}
+	return out
+}
+
+// JoinSelections adds s to the selections of a cluster. What is chosen by name is gathered in one selection and each rule
+// is kept once, so that fetching the same again adds nothing.
+func JoinSelections(all []Selection, s Selection) []Selection {
+	named := Selection{}
+	var rules []Selection
+	for _, x := range append(slices.Clone(all), s) {
+		named.All = named.All || x.All
+		named.Namespaces = union(named.Namespaces, x.Namespaces)
+		named.Secrets = union(named.Secrets, x.Secrets)
+		if x.Rule != nil && !slices.ContainsFunc(rules, func(r Selection) bool { return equalRules(*r.Rule, *x.Rule) }) {
+			rules = append(rules, Selection{Rule: x.Rule})
+		}
+	}
+	if named.All || len(named.Namespaces) > 0 || len(named.Secrets) > 0 {
+		return append([]Selection{named}, rules...)
+	}
+	return rules
+}
+
+func union(a, b []string) []string {
+	if len(b) == 0 {
+		return a
+	}
+	both := slices.Concat(a, b)
+	slices.Sort(both)
+	return slices.Compact(both)
+}
+
+func equalRules(a, b Rule) bool {
+	return a.Labels == b.Labels && slices.Equal(a.Namespaces, b.Namespaces) && slices.Equal(a.Names, b.Names) && slices.Equal(a.Types, b.Types)
+}
+
+// unit is one way of asking a cluster: for single Secrets of a namespace, or, without names, for all of it. Without a
+// namespace too it is all of the cluster.
+type unit struct {
+	namespace string
+	names     []string
+}
+
+func (u unit) whole() bool { return u.namespace == "" }
+
+// maxReads is from how many Secrets of a namespace on a list is cheaper than single reads; maxLists is the same for
+// namespaces and a list of the whole cluster.
+const (
+	maxReads = 32
+	maxLists = 32
+)
+
+// plan returns what to ask for, so that every Secret that is chosen and every place in have is seen: the whole cluster, or
+// namespaces and single reads in order of their names. Only what the connector's scope reaches is listed for a wish for
+// everything; what was named is asked for in any case, so that a missing right is reported.
+func plan(scope Scope, chosen []Selection, have []Place) []unit {
+	lists := map[string]bool{}
+	for _, s := range chosen {
+		spaces, all := s.spaces()
+		if all && scope.WholeCluster {
+			return []unit{{}}
+		}
+		if all {
+			for _, ns := range scope.Namespaces {
+				lists[ns] = lists[ns] || s.All || anyGlob(s.Rule.Namespaces, ns)
+			}
+		}
+		for _, ns := range spaces {
+			lists[ns] = true
+		}
+	}
+	reads := map[string]map[string]bool{}
+	add := func(p Place) {
+		if reads[p.Namespace] == nil {
+			reads[p.Namespace] = map[string]bool{}
+		}
+		reads[p.Namespace][p.Name] = true
+	}
+	for _, s := range chosen {
+		for _, ref := range s.Secrets {
+			ns, name, _ := strings.Cut(ref, "/")
+			add(Place{ns, name})
+		}
+	}
+	for _, p := range have {
+		add(p)
+	}
+	return units(scope, lists, reads)
+}
+
+func units(scope Scope, lists map[string]bool, reads map[string]map[string]bool) (all []unit) {
+	listed := 0
+	for ns, names := range reads {
+		lists[ns] = lists[ns] || len(names) > maxReads
+	}
+	for _, ns := range slices.Sorted(maps.Keys(lists)) {
+		if lists[ns] {
+			all = append(all, unit{namespace: ns})
+			listed++
+		}
+	}
+	if listed > maxLists && scope.WholeCluster {
+		return []unit{{}}
+	}
+	for _, ns := range slices.Sorted(maps.Keys(reads)) {
+		if !lists[ns] {
+			all = append(all, unit{ns, slices.Sorted(maps.Keys(reads[ns]))})
+		}
+	}
+	return all
+}
+
+// spaces returns the namespaces that s names, and whether it wants more than can be named.
+func (s Selection) spaces() (named []string, all bool) {
+	named, all = slices.Clone(s.Namespaces), s.All
+	if s.Rule == nil {
+		return named, all
+	}
+	if len(s.Rule.Namespaces) == 0 || slices.ContainsFunc(s.Rule.Namespaces, func(g string) bool { return !literal(g) }) {
+		return named, true
+	}
+	return append(named, s.Rule.Namespaces...), all
+}
