@@ -16,22 +16,22 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
-		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended)
+		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
 }
 
-// OpenRun stores a new run in the state queued. A typed value is stored with it as a pending version, sealed by the caller
+// OpenRun stores a new run in the state queued. A given value is stored with it as a pending version, sealed by the caller
 // for number run.New. It fails with fault.Conflict while another run of the account has not ended, and with fault.Stale
 // when run.Old is not the account's current version any more.
-func (s *Store) OpenRun(ctx context.Context, run rotation.Run, typed vault.Sealed, ev audit.Event) error {
+func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Given, sealed vault.Sealed, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
 		open, err := queryAll(ctx, tx, scanText, `SELECT id FROM runs WHERE account_id = $1 AND state NOT IN ('done', 'rolled_back', 'cancelled')`, run.AccountID)
 		if err != nil {
@@ -50,14 +50,14 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, typed vault.Seale
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
-			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0)
+			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy)
 		if err != nil {
 			return err
 		}
 		if run.Typed {
-			if err := insertVersion(ctx, tx, version(run, inventory.Typed, typed)); err != nil {
+			if err := insertVersion(ctx, tx, version(run, inventory.Source(given), sealed)); err != nil {
 				return err
 			}
 		}

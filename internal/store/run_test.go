@@ -41,8 +41,8 @@ func mapped(t *testing.T, s *store.Store, n int) inventory.Account {
 	db := inventory.Resource{ID: id(), Name: "db", Type: "postgresql", Settings: map[string]string{"host": "127.0.0.1"}, CreatedAt: now}
 	a := inventory.Account{ID: id(), ResourceID: db.ID, Name: "app", State: inventory.AccountUnverified, Current: 1, CreatedAt: now}
 	v := inventory.Version{AccountID: a.ID, Number: 1, Stage: inventory.Current, Source: inventory.Typed, CreatedAt: now, Sealed: vault.Sealed("sealed 1")}
-	must(t, s.AddCluster(ctx, c, happened("cluster.create")), s.AddResource(ctx, ns, happened("resource.create")),
-		s.AddResource(ctx, db, happened("resource.create")), s.AddAccount(ctx, a, &v, happened("account.create")))
+	must(t, s.AddCluster(ctx, c, nil, happened("cluster.create")), s.AddResource(ctx, ns, nil, happened("resource.create")),
+		s.AddResource(ctx, db, nil, happened("resource.create")), s.AddAccount(ctx, a, &v, nil, happened("account.create")))
 	var all []store.Imported
 	for i := range n {
 		sec := inventory.Secret{ID: id(), ClusterID: c.ID, ResourceID: ns.ID, Namespace: "shop", Name: fmt.Sprintf("s%03d", i), UID: "uid", State: inventory.InSync,
@@ -65,7 +65,7 @@ func TestARunIsStoredStepByStep(t *testing.T) {
 		ctx := t.Context()
 		a := mapped(t, s, 3)
 		r := newRun(a)
-		must(t, s.OpenRun(ctx, r, nil, happened("account.reset")))
+		must(t, s.OpenRun(ctx, r, "", nil, happened("account.reset")))
 		if due, err := s.DueRuns(ctx, time.Now(), 10); err != nil || len(due) != 1 || due[0] != r.ID {
 			t.Fatalf("due: %v, %v", due, err)
 		}
@@ -130,7 +130,7 @@ func TestOneRunOfAnAccountAtATime(t *testing.T) {
 		a := mapped(t, s, 0)
 		errs := make(chan error)
 		for range 8 {
-			go func() { errs <- s.OpenRun(t.Context(), newRun(a), nil, happened("account.reset")) }()
+			go func() { errs <- s.OpenRun(t.Context(), newRun(a), "", nil, happened("account.reset")) }()
 		}
 		opened := 0
 		for range 8 {
@@ -151,7 +151,7 @@ func TestALostLeaseStoresNothing(t *testing.T) {
 		ctx := t.Context()
 		a := mapped(t, s, 1)
 		r := newRun(a)
-		must(t, s.OpenRun(ctx, r, nil, happened("account.reset")))
+		must(t, s.OpenRun(ctx, r, "", nil, happened("account.reset")))
 		old, err := s.Claim(ctx, r.ID, "frozen", time.Millisecond)
 		must(t, err)
 		if _, err := s.Claim(ctx, r.ID, "other", time.Minute); err != nil {
@@ -189,7 +189,7 @@ func TestARolledBackRunRetiresItsValue(t *testing.T) {
 		a := mapped(t, s, 0)
 		r := newRun(a)
 		r.Typed, r.New = true, 2
-		must(t, s.OpenRun(ctx, r, vault.Sealed("typed"), happened("account.reset")))
+		must(t, s.OpenRun(ctx, r, rotation.GivenTyped, vault.Sealed("typed"), happened("account.reset")))
 		run, err := s.Claim(ctx, r.ID, "w", time.Minute)
 		must(t, err)
 		run.State = rotation.RolledBack
@@ -202,16 +202,16 @@ func TestARolledBackRunRetiresItsValue(t *testing.T) {
 		if last, err := s.LastVersion(ctx, a.ID); err != nil || last != 2 {
 			t.Errorf("last version %d, %v", last, err)
 		}
-		must(t, s.OpenRun(ctx, newRun(a), nil, happened("account.reset")))
+		must(t, s.OpenRun(ctx, newRun(a), "", nil, happened("account.reset")))
 	})
 }
 
 func TestAKeyIsMappedOnce(t *testing.T) {
 	databases.Each(t, func(t *testing.T, s *store.Store) {
 		a := mapped(t, s, 1)
-		ms, err := s.Mappings(t.Context(), a.ID)
+		ms, err := s.Mappings(t.Context(), store.Viewer{All: true}, store.MappingQuery{AccountID: a.ID})
 		must(t, err)
-		again := ms[0]
+		again := ms.Items[0].Mapping
 		again.ID = id()
 		if err := s.AddMapping(t.Context(), again, happened("mapping.create")); fault.KindOf(err) != fault.Conflict {
 			t.Errorf("got %v, want a conflict", err)

@@ -7,6 +7,7 @@ CREATE TABLE clusters (
     ca_pem     TEXT   NOT NULL,
     token      BYTEA,                 -- sealed
     scope      TEXT   NOT NULL,       -- JSON
+    selections TEXT   NOT NULL DEFAULT '[]', -- JSON array: what was chosen to be fetched, and is kept in sync
     uid        TEXT   NOT NULL,
     version    TEXT   NOT NULL,
     state      TEXT   NOT NULL CHECK (state IN ('connected', 'degraded', 'unreachable', 'untrusted', 'unauthorised', 'removed')),
@@ -32,6 +33,7 @@ CREATE TABLE resources (
     rev                  BIGINT NOT NULL,
     CHECK ((type = 'kubernetes') = (cluster_id IS NOT NULL))
 );
+CREATE INDEX resources_type ON resources (type);
 CREATE UNIQUE INDEX resources_namespace ON resources (cluster_id, namespace) WHERE cluster_id IS NOT NULL;
 
 CREATE TABLE accounts (
@@ -46,6 +48,11 @@ CREATE TABLE accounts (
     rev         BIGINT NOT NULL,
     UNIQUE (resource_id, name)
 );
+-- Lists are read along one of these, and counted along the one on the state.
+CREATE INDEX accounts_name ON accounts (name, id);
+CREATE INDEX accounts_state ON accounts (state, id);
+CREATE INDEX accounts_verified ON accounts (verified_at, id);
+CREATE INDEX accounts_created ON accounts (created_at, id);
 
 -- A Secret is itself an account of its kubernetes resource: its id is one of account_id in versions.
 CREATE TABLE secrets (
@@ -69,6 +76,12 @@ CREATE TABLE secrets (
     rev              BIGINT  NOT NULL,
     UNIQUE (cluster_id, namespace, name)
 );
+-- The last columns spare lists and counts the row itself.
+CREATE INDEX secrets_path ON secrets ((namespace || '/' || name), id, resource_id, state);
+CREATE INDEX secrets_state ON secrets (state, id);
+CREATE INDEX secrets_created ON secrets (created_at, id);
+CREATE INDEX secrets_cluster ON secrets (cluster_id, (namespace || '/' || name), id, resource_id, state);
+CREATE INDEX secrets_resource ON secrets (resource_id, (namespace || '/' || name), id, state);
 
 CREATE TABLE secret_keys (
     secret_id   TEXT   NOT NULL REFERENCES secrets (id),
@@ -108,7 +121,9 @@ CREATE TABLE mappings (
     rev        BIGINT NOT NULL,
     UNIQUE (secret_id, key_name) -- a key is mapped to one account at most
 );
-CREATE INDEX mappings_account ON mappings (account_id);
+CREATE INDEX mappings_account ON mappings (account_id, state);
+CREATE INDEX mappings_state ON mappings (state, id);
+CREATE INDEX mappings_created ON mappings (created_at, id);
 
 -- A run's row is also its job: the lease says who works on it, the fence which lease a write belongs to.
 CREATE TABLE runs (
@@ -135,10 +150,14 @@ CREATE TABLE runs (
     created_at  BIGINT NOT NULL,
     updated_at  BIGINT NOT NULL,
     ended_at    BIGINT NOT NULL,
+    policy      TEXT   NOT NULL, -- how a value is generated; empty is the default
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
 );
 -- Two resets of one account at once are refused here, whoever asks.
 CREATE UNIQUE INDEX runs_open ON runs (account_id) WHERE state NOT IN ('done', 'rolled_back', 'cancelled');
+CREATE INDEX runs_account ON runs (account_id);
+CREATE INDEX runs_state ON runs (state, id);
+CREATE INDEX runs_created ON runs (created_at, id);
 CREATE INDEX runs_due ON runs (not_before) WHERE state IN ('queued', 'running', 'waiting');
 
 CREATE TABLE run_writes (

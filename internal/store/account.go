@@ -1,0 +1,284 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// AddAccount stores an account, its first version where one is given (its Number is then 1), and the grant of its owner
+// if one is given. It fails with fault.Conflict when the resource has an account of that name.
+func (s *Store) AddAccount(ctx context.Context, a inventory.Account, first *inventory.Version, owner *access.Grant, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		_, err := exec(ctx, tx, `INSERT INTO accounts (id, resource_id, name, state, reason, verified_at, current, created_at, rev)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1)`,
+			a.ID, a.ResourceID, a.Name, string(a.State), a.Reason, micro(a.VerifiedAt), a.Current, micro(a.CreatedAt))
+		if err != nil {
+			return err
+		}
+		if first != nil {
+			if err := insertVersion(ctx, tx, *first); err != nil {
+				return err
+			}
+		}
+		if err := insertOwner(ctx, tx, owner); err != nil {
+			return err
+		}
+		tx.Changed("account", a.ID, 1, a.ResourceID)
+		return record(ctx, tx, ev)
+	})
+}
+
+const accountColumns = `id, resource_id, name, state, reason, verified_at, current, created_at, rev`
+
+func scanAccount(r scanner) (a inventory.Account, err error) {
+	var verified, created int64
+	err = r.Scan(&a.ID, &a.ResourceID, &a.Name, &a.State, &a.Reason, &verified, &a.Current, &created, &a.Rev)
+	a.VerifiedAt, a.CreatedAt = instant(verified), instant(created)
+	return a, err
+}
+
+// Account returns an account of a resource that is not a Kubernetes one.
+func (s *Store) Account(ctx context.Context, id string) (inventory.Account, error) {
+	return queryOne(ctx, s.read(ctx), "account", scanAccount,
+		`SELECT `+accountColumns+` FROM accounts WHERE id = $1`, id)
+}
+
+// AccountByName returns the account of a name on a resource.
+func (s *Store) AccountByName(ctx context.Context, resourceID, name string) (inventory.Account, error) {
+	return queryOne(ctx, s.read(ctx), "account", scanAccount,
+		`SELECT `+accountColumns+` FROM accounts WHERE resource_id = $1 AND name = $2`, clean(resourceID), clean(name))
+}
+
+// Versions returns an account's or a Secret's versions, newest first.
+func (s *Store) Versions(ctx context.Context, accountID string) ([]inventory.Version, error) {
+	return queryAll(ctx, s.read(ctx), scanVersion, `SELECT account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed
+		FROM versions WHERE account_id = $1 ORDER BY number DESC`, accountID)
+}
+
+func scanVersion(r scanner) (v inventory.Version, err error) {
+	var created, retired int64
+	var sealed []byte
+	err = r.Scan(&v.AccountID, &v.Number, &v.Stage, &v.Source, &v.ActorID, &v.ActorName, &created, &retired, &sealed)
+	v.CreatedAt, v.RetiredAt, v.Sealed = instant(created), instant(retired), vault.Sealed(sealed)
+	return v, err
+}
+
+// UpdateAccount stores the name, the state and the reason of a. It fails with fault.Stale when rev is not the stored one,
+// and with fault.Conflict while a run is open, which logs in by the name, or when another account has the name.
+func (s *Store) UpdateAccount(ctx context.Context, a inventory.Account, rev int64, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		if err := noOpenRun(ctx, tx, `SELECT $1`, a.ID); err != nil {
+			return err
+		}
+		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, rev = rev + 1 WHERE id = $1 AND rev = $2`,
+			a.ID, rev, a.Name, string(a.State), a.Reason)
+		if err != nil {
+			return err
+		}
+		tx.Changed("account", a.ID, rev+1, a.ResourceID)
+		return record(ctx, tx, ev)
+	})
+}
+
+// SetAccountState stores what a login with version number current showed; verifiedAt is when it
+// worked, zero if it did not. It
+// fails with fault.Stale when another version is current by now, which then says nothing of the account.
+func (s *Store) SetAccountState(ctx context.Context, id string, current int64, state inventory.AccountState, reason string, verifiedAt time.Time, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET state = $3, reason = $4, verified_at = CASE WHEN $5 > verified_at THEN $5 ELSE verified_at END, rev = rev + 1
+			WHERE id = $1 AND current = $2`, id, current, string(state), reason, micro(verifiedAt))
+		if err != nil {
+			return err
+		}
+		tx.Changed("account", id, 0, "")
+		return record(ctx, tx, ev)
+	})
+}
+
+// SetAccountValue makes v the current version of an account whose credential was changed elsewhere, or was not known: the
+// former current one becomes previous, the account is unverified, and keys that were in sync are behind. It fails with
+// fault.Conflict while a run is open, and with fault.Stale when v.Number is not the next one.
+func (s *Store) SetAccountValue(ctx context.Context, accountID string, v inventory.Version, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		if err := noOpenRun(ctx, tx, `SELECT $1`, accountID); err != nil {
+			return err
+		}
+		last, err := queryOne(ctx, tx, "account", scanInt, `SELECT COALESCE(MAX(number), 0) FROM versions WHERE account_id = $1`, accountID)
+		if err != nil {
+			return err
+		}
+		if v.Number != last+1 || v.AccountID != accountID {
+			return stale("account")
+		}
+		if err := becomeCurrent(ctx, tx, v); err != nil {
+			return err
+		}
+		tx.Changed("account", accountID, 0, "")
+		return record(ctx, tx, ev)
+	})
+}
+
+// becomeCurrent stores v as the current version of its account: the one before becomes previous, the account unverified,
+// and keys that were in sync are behind.
+func becomeCurrent(ctx context.Context, tx *Tx, v inventory.Version) error {
+	if err := restage(ctx, tx, v.AccountID, 0, inventory.Previous, inventory.Retired); err != nil {
+		return err
+	}
+	if err := restage(ctx, tx, v.AccountID, 0, inventory.Current, inventory.Previous); err != nil {
+		return err
+	}
+	v.Stage = inventory.Current
+	if err := insertVersion(ctx, tx, v); err != nil {
+		return err
+	}
+	missed := fault.New(fault.NotFound, "there is no such account")
+	err := execOne(ctx, tx, missed, `UPDATE accounts SET current = $2, state = 'unverified', reason = '', verified_at = 0, rev = rev + 1 WHERE id = $1`, v.AccountID, v.Number)
+	if err != nil {
+		return err
+	}
+	_, err = exec(ctx, tx, `UPDATE mappings SET state = 'behind', reason = 'a newer value was stored', rev = rev + 1 WHERE account_id = $1 AND state = 'in_sync'`, v.AccountID)
+	return err
+}
+
+// DeleteAccount deletes an account with its versions, its ended runs and the grants on it. A resource whose reconcile
+// account it was has none then. It fails with fault.Conflict while it is mapped or a run is open, and with fault.Stale
+// when rev is not the stored one.
+func (s *Store) DeleteAccount(ctx context.Context, id string, rev int64, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		if err := deletable(ctx, tx, id, `SELECT $1`); err != nil {
+			return err
+		}
+		if err := deleteAccounts(ctx, tx, `SELECT $1`, id); err != nil {
+			return err
+		}
+		_, err := exec(ctx, tx, `UPDATE resources SET reconcile_account_id = '', rev = rev + 1 WHERE reconcile_account_id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if err := execOne(ctx, tx, stale("account"), `DELETE FROM accounts WHERE id = $1 AND rev = $2`, id, rev); err != nil {
+			return err
+		}
+		tx.Changed("account", id, rev+1, "")
+		return record(ctx, tx, ev)
+	})
+}
+
+// deletable fails with fault.Conflict while one of the accounts is mapped or turned; accounts is a SELECT of ids by $1.
+func deletable(ctx context.Context, tx *Tx, arg, accounts string) error {
+	if err := noOpenRun(ctx, tx, accounts, arg); err != nil {
+		return err
+	}
+	n, err := queryOne(ctx, tx, "count", scanInt, `SELECT COUNT(*) FROM mappings WHERE account_id IN (`+accounts+`) OR secret_id IN (`+accounts+`)`, arg)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		return fault.New(fault.Conflict, "%d mapped keys depend on it", n).WithCode("mapped").
+			WithCure("remove the mappings first").WithUnchanged("nothing was deleted")
+	}
+	return nil
+}
+
+func noOpenRun(ctx context.Context, tx *Tx, accounts, arg string) error {
+	open, err := queryAll(ctx, tx, scanText, `SELECT id FROM runs WHERE account_id IN (`+accounts+`) AND state NOT IN ('done', 'rolled_back', 'cancelled')`, arg)
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return fault.New(fault.Conflict, "a reset is under way").WithCode("run-open").
+			WithCure("wait for it, or resume or cancel run %s", open[0]).WithUnchanged("nothing was changed")
+	}
+	return nil
+}
+
+// deleteAccounts deletes what refers to the accounts or Secrets, but not their own rows.
+func deleteAccounts(ctx context.Context, tx *Tx, accounts, arg string) error {
+	for _, text := range []string{
+		`DELETE FROM run_writes WHERE run_id IN (SELECT id FROM runs WHERE account_id IN (` + accounts + `))`,
+		`DELETE FROM runs WHERE account_id IN (` + accounts + `)`,
+		`DELETE FROM versions WHERE account_id IN (` + accounts + `)`,
+		`DELETE FROM secret_keys WHERE secret_id IN (` + accounts + `)`,
+		`DELETE FROM grants WHERE object_kind = 'account' AND object_id IN (` + accounts + `)`,
+	} {
+		if _, err := exec(ctx, tx, text, arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AccountQuery chooses accounts of resources that are not Kubernetes ones. Empty fields choose everything. Sort is name,
+// state, created or verified.
+type AccountQuery struct {
+	ListQuery
+	ID, Name   string // exactly this one
+	ResourceID string
+	Type       []string // of the resource
+	State      []string
+}
+
+// AccountRow is an account with what belongs to it.
+type AccountRow struct {
+	inventory.Account
+	ResourceName, ResourceType string
+	ChangedAt                  time.Time        // when the current version was made; zero if there is none
+	Mappings                   map[string]int64 // its mapped keys by state; never nil
+	OpenRun                    string           // id of the run that has not ended; empty if there is none
+	Level                      policy.Level
+}
+
+// Accounts returns one page of the accounts that v may know of.
+func (s *Store) Accounts(ctx context.Context, v Viewer, q AccountQuery) (Page[AccountRow], error) {
+	where := v.clause()
+	v.visible(where, seesAccount)
+	where.equal(`x.id`, q.ID)
+	where.equal(`x.name`, q.Name)
+	where.equal(`x.resource_id`, q.ResourceID)
+	if len(q.Type) > 0 {
+		types := &clause{args: where.args}
+		types.oneOf(`type`, q.Type)
+		where.args = types.args
+		where.and(`x.resource_id IN (SELECT id FROM resources` + types.String() + `)`)
+	}
+	if q.Search != "" {
+		mark := where.pattern(q.Search)
+		where.and(`(` + like(`x.name`, mark) + ` OR x.resource_id IN (SELECT id FROM resources WHERE ` + like(`name`, mark) + `))`)
+	}
+	l := listing[AccountRow]{
+		with: v.with(), table: `accounts`, state: `x.state`, usual: "name",
+		sorts: map[string]column{"name": {expr: `x.name`}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true},
+			"verified": {expr: `x.verified_at`, number: true}},
+		columns: ofX(accountColumns) + `, r.name, r.type, COALESCE((SELECT created_at FROM versions WHERE account_id = x.id AND number = x.current), 0),
+			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), ` + v.level(reachesAccount),
+		joins: `JOIN resources r ON r.id = x.resource_id`,
+		scan: func(r scanner) (row AccountRow, err error) {
+			var changed int64
+			row.Account, err = scanAccount(wider{row: r, after: []any{&row.ResourceName, &row.ResourceType, &changed, &row.OpenRun, &row.Level}})
+			row.ChangedAt = instant(changed)
+			return row, err
+		},
+	}
+	p, err := l.page(ctx, s.read(ctx), q.ListQuery, q.State, where)
+	if err != nil {
+		return p, err
+	}
+	ids := make([]string, len(p.Items))
+	for i, a := range p.Items {
+		ids[i] = a.ID
+	}
+	by, err := tallies(ctx, s.read(ctx), &clause{}, `SELECT account_id, state, COUNT(*) FROM mappings WHERE account_id IN (%s) GROUP BY 1, 2`, ids)
+	for i := range p.Items {
+		p.Items[i].Mappings = by[p.Items[i].ID]
+		if p.Items[i].Mappings == nil {
+			p.Items[i].Mappings = map[string]int64{}
+		}
+	}
+	return p, err
+}

@@ -1,0 +1,134 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// mappedKey is a mapping with what it is judged by.
+type mappedKey struct {
+	id, secret, key, account string
+	rev                      int64
+	is                       inventory.MappedKey
+}
+
+// judgeMappings compares the mappings of Secrets that were seen again with what is in them now. It must come before the
+// keys are replaced. Only mappings that change are written.
+func judgeMappings(ctx context.Context, tx *Tx, batch []inventory.Import) error {
+	by := make(map[string]*inventory.Import, len(batch))
+	var ids []string
+	for i, x := range batch {
+		if x.Base > 0 {
+			by[x.Secret.ID] = &batch[i]
+			ids = append(ids, x.Secret.ID)
+		}
+	}
+	return inChunks(ids, func(part []string) error {
+		c := &clause{}
+		mapped, err := queryAll(ctx, tx, scanMappedKey, `SELECT m.id, m.secret_id, m.key_name, m.account_id, m.rev, m.state, m.reason, m.uid, m.fingerprint, k.fingerprint
+			FROM mappings m LEFT JOIN secret_keys k ON k.secret_id = m.secret_id AND k.name = m.key_name
+			WHERE m.secret_id IN (`+c.marks(part)+`)`, c.args...)
+		if err != nil {
+			return err
+		}
+		for _, m := range mapped {
+			if err := judgeMapping(ctx, tx, m, by[m.secret]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func scanMappedKey(r scanner) (m mappedKey, err error) {
+	var expected, before []byte
+	err = r.Scan(&m.id, &m.secret, &m.key, &m.account, &m.rev, &m.is.State, &m.is.Reason, &m.is.UID, &expected, &before)
+	m.is.Expected, m.is.Before = print(expected), print(before)
+	return m, err
+}
+
+// print returns a stored fingerprint, nil if there is none.
+func print(b []byte) *vault.Fingerprint {
+	if b == nil {
+		return nil
+	}
+	var fp vault.Fingerprint
+	copy(fp[:], b)
+	return &fp
+}
+
+func judgeMapping(ctx context.Context, tx *Tx, m mappedKey, x *inventory.Import) error {
+	var now *vault.Fingerprint
+	for _, k := range x.Secret.Keys {
+		if k.Name == m.key {
+			now = &k.Fingerprint
+		}
+	}
+	is := m.is.Judge(x.Secret.UID, now, slices.Contains(x.Written, m.key))
+	same := m.is.Expected == nil && is.Expected == nil || m.is.Expected != nil && is.Expected != nil && *m.is.Expected == *is.Expected
+	if is.State == m.is.State && is.Reason == m.is.Reason && same {
+		return nil
+	}
+	var expected []byte
+	if is.Expected != nil {
+		expected = is.Expected[:]
+	}
+	tx.Changed("mapping", m.id, m.rev+1, m.account)
+	_, err := exec(ctx, tx, `UPDATE mappings SET state = $2, reason = $3, fingerprint = $4, checked_at = $5, rev = rev + 1 WHERE id = $1`,
+		m.id, string(is.State), is.Reason, expected, micro(time.Now()))
+	return err
+}
+
+// MarkGone implements inventory.FetchStore.
+func (s *Store) MarkGone(ctx context.Context, f inventory.Fetch, ids []string, before time.Time, ev audit.Event) (n int64, err error) {
+	err = s.bulk(ctx, func(tx *Tx) error {
+		n = 0
+		err := inChunks(ids, func(part []string) error {
+			some, err := markGone(ctx, tx, part, before)
+			n += some
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		f.Counts.Gone += n
+		if err := progress(ctx, tx, f); err != nil || n == 0 {
+			return err
+		}
+		return record(ctx, tx, ev)
+	})
+	return n, err
+}
+
+func markGone(ctx context.Context, tx *Tx, ids []string, before time.Time) (int64, error) {
+	c := &clause{}
+	marks := c.marks(ids)
+	rows, err := queryAll(ctx, tx, func(r scanner) (x inventory.Secret, err error) { return x, r.Scan(&x.ID, &x.ResourceID, &x.Rev) },
+		`SELECT id, resource_id, rev FROM secrets WHERE id IN (`+marks+`) AND deleted_at = 0 AND seen_at < `+c.arg(micro(before)), c.args...)
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	c = &clause{}
+	now := c.arg(micro(time.Now()))
+	var gone []string
+	for _, x := range rows {
+		gone = append(gone, x.ID)
+		tx.Changed("secret", x.ID, x.Rev+1, x.ResourceID)
+	}
+	marks = c.marks(gone)
+	_, err = exec(ctx, tx, `UPDATE secrets SET state = 'tombstone', reason = 'it was deleted in the cluster; its values are kept', deleted_at = `+now+`, rev = rev + 1
+		WHERE id IN (`+marks+`)`, c.args...)
+	if err != nil {
+		return 0, err
+	}
+	_, err = exec(ctx, tx, `UPDATE mappings SET fingerprint = COALESCE(fingerprint, CASE WHEN state = 'in_sync' THEN
+		(SELECT k.fingerprint FROM secret_keys k WHERE k.secret_id = mappings.secret_id AND k.name = mappings.key_name) END),
+		state = 'tombstone', reason = 'the Secret was deleted in the cluster', checked_at = `+now+`, rev = rev + 1
+		WHERE secret_id IN (`+marks+`)`, c.args...)
+	return int64(len(rows)), err
+}
