@@ -1,0 +1,92 @@
+package client
+
+// Account is a login on a resource that is not a Kubernetes one.
+type Account struct {
+	ID           string           `json:"id"`
+	Name         string           `json:"name"`
+	ResourceID   string           `json:"resourceId"`
+	ResourceName string           `json:"resourceName"`
+	ResourceType string           `json:"resourceType"`
+	State        string           `json:"state"`
+	Reason       string           `json:"reason,omitempty"`
+	VerifiedAt   *Time            `json:"verifiedAt,omitempty"`
+	Current      int64            `json:"current"`             // number of the current version; 0 if there is none
+	ChangedAt    *Time            `json:"changedAt,omitempty"` // when the current version was made
+	Mappings     map[string]int64 `json:"mappings,omitempty"`  // by state
+	// Run is the id of the run that is open on it.
+	Run       string `json:"run,omitempty"`
+	CreatedAt Time   `json:"createdAt"`
+	Rev       int64  `json:"rev"`
+	Can       Can    `json:"can,omitempty"`
+}
+
+// NewAccount is an account to be made on a resource. Value is its present credential, if it is known.
+type NewAccount struct {
+	Name  string `json:"name" minLength:"1" maxLength:"253"`
+	Value Value  `json:"value,omitzero"`
+}
+
+// AccountChange changes what is given. Value stores a credential that was changed elsewhere; the system is not touched.
+type AccountChange struct {
+	Name  *string `json:"name,omitempty" minLength:"1" maxLength:"253"`
+	Value Value   `json:"value,omitzero"`
+}
+
+// AccountFilter chooses accounts.
+type AccountFilter struct {
+	ListOptions
+	Resource string   `query:"resource" maxLength:"400" doc:"id or name"`
+	Name     string   `query:"name" maxLength:"253" doc:"exactly this one"`
+	Type     []string `query:"type"`
+	State    []string `query:"state"`
+}
+
+// Version is one value of a credential, without the value.
+type Version struct {
+	Number    int64  `json:"number"`
+	Stage     string `json:"stage" enum:"pending,current,previous,retired"`
+	Source    string `json:"source" enum:"fetched,generated,typed,restored,written"`
+	Actor     string `json:"actor"`
+	CreatedAt Time   `json:"createdAt"`
+	RetiredAt *Time  `json:"retiredAt,omitempty"`
+	Can       Can    `json:"can,omitempty"`
+}
+
+// Reveal asks for a value. Version 0 means the current one. Key names one key of a Secret.
+type Reveal struct {
+	Version int64  `json:"version,omitempty" minimum:"0"`
+	Key     string `json:"key,omitempty" maxLength:"253"`
+	Reason  string `json:"reason,omitempty" maxLength:"1000" doc:"kept in the audit log; never a value"`
+}
+
+// Revealed is a value. Base64 is true when it is no valid UTF-8 and is therefore encoded.
+type Revealed struct {
+	Version int64 `json:"version"`
+	Value   Value `json:"value"`
+	Base64  bool  `json:"base64,omitempty"`
+}
+
+// Reset changes a credential. At most one of Value and Version is given; without either a value is generated.
+type Reset struct {
+	Policy  *PasswordPolicy `json:"policy,omitempty"`
+	Value   Value           `json:"value,omitzero"`
+	Version int64           `json:"version,omitempty" minimum:"0" doc:"an older version, to be set again"`
+}
+
+// PasswordPolicy says how a value is generated. What is not given is the default's.
+type PasswordPolicy struct {
+	Length int `json:"length,omitempty" minimum:"0" maximum:"256" doc:"characters; 32 if not given"`
+	// Alphabets are the classes that characters come from: lower, upper, digits, symbols; none means all.
+	Alphabets []string `json:"alphabets,omitempty" maxItems:"4" doc:"lower, upper, digits, symbols; all if not given"`
+	Exclude   *string  `json:"exclude,omitempty" maxLength:"128" doc:"characters that must not occur"`
+	// Require says how many characters of a class must occur at least.
+	Require map[string]int `json:"require,omitempty"`
+}
+
+// Verified is what a login with the stored value showed.
+type Verified struct {
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	Cure   string `json:"cure,omitempty"`
+	At     Time   `json:"at"`
+}

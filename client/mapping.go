@@ -1,0 +1,65 @@
+package client
+
+// Mapping says that an account's credential stands in a Secret key.
+type Mapping struct {
+	ID           string `json:"id"`
+	AccountID    string `json:"accountId"`
+	AccountName  string `json:"accountName"`
+	ResourceID   string `json:"resourceId"` // the account's
+	ResourceName string `json:"resourceName"`
+	ClusterID    string `json:"clusterId"`
+	ClusterName  string `json:"clusterName"`
+	SecretID     string `json:"secretId"`
+	Namespace    string `json:"namespace"`
+	Secret       string `json:"secret"`
+	Key          string `json:"key"`
+	State        string `json:"state"`
+	Reason       string `json:"reason,omitempty"`
+	Written      int64  `json:"written"` // version that was last proved to stand there; 0 if none
+	Current      int64  `json:"current"` // the account's
+	CheckedAt    *Time  `json:"checkedAt,omitempty"`
+	CreatedBy    string `json:"createdBy"`
+	CreatedAt    Time   `json:"createdAt"`
+	Rev          int64  `json:"rev"`
+	Can          Can    `json:"can,omitempty"`
+}
+
+// NewMapping maps a key to an account. Where the key's value is not the account's, Keep says which side is right.
+type NewMapping struct {
+	AccountID string `json:"accountId" minLength:"1" maxLength:"64"`
+	SecretID  string `json:"secretId" minLength:"1" maxLength:"64"`
+	Key       string `json:"key" minLength:"1" maxLength:"253"`
+	// Keep is "vault" (the key is behind until the next reset or Write) or "cluster" (the key's value becomes the account's current version).
+	Keep string `json:"keep,omitempty" enum:"vault,cluster"`
+}
+
+// Comparison is how a key compares with an account, told without showing either.
+type Comparison struct {
+	// Result is equal, differs, no_value (the account has none yet), key_missing or mapped (to another account).
+	Result string `json:"result" enum:"equal,differs,no_value,key_missing,mapped"`
+	Reason string `json:"reason,omitempty"`
+	// Owner names the controller that owns the key, when it may not be written; Advice says what to do instead.
+	Owner  string `json:"owner,omitempty"`
+	Advice string `json:"advice,omitempty"`
+	// Others are other keys that hold the same value and that the caller may see.
+	Others []KeyRef `json:"others,omitempty"`
+}
+
+// KeyRef names a Secret key.
+type KeyRef struct {
+	SecretID  string `json:"secretId"`
+	Cluster   string `json:"cluster"`
+	Namespace string `json:"namespace"`
+	Secret    string `json:"secret"`
+	Key       string `json:"key"`
+}
+
+// MappingFilter chooses mappings.
+type MappingFilter struct {
+	ListOptions
+	Account  string   `query:"account" maxLength:"64" doc:"id"`
+	Secret   string   `query:"secret" maxLength:"64" doc:"id"`
+	Resource string   `query:"resource" maxLength:"400" doc:"the Secret's resource, id or name"`
+	Cluster  string   `query:"cluster" maxLength:"64" doc:"id or name"`
+	State    []string `query:"state"`
+}

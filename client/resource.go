@@ -1,0 +1,69 @@
+package client
+
+// Resource is a system that holds accounts.
+type Resource struct {
+	ID          string            `json:"id"`
+	Name        string            `json:"name"`
+	Type        string            `json:"type"`
+	ClusterID   string            `json:"clusterId,omitempty"`   // of a kubernetes resource
+	ClusterName string            `json:"clusterName,omitempty"` // "(removed)" is not added; see clusterRemoved
+	Removed     bool              `json:"clusterRemoved,omitempty"`
+	Namespace   string            `json:"namespace,omitempty"`
+	Settings    map[string]string `json:"settings,omitempty"`
+	// ReconcileAccount is the account that may repair the others.
+	ReconcileAccountID   string `json:"reconcileAccountId,omitempty"`
+	ReconcileAccountName string `json:"reconcileAccountName,omitempty"`
+	Accounts             int64  `json:"accounts"`
+	// States counts its accounts (or Secrets) by state.
+	States    map[string]int64 `json:"states,omitempty"`
+	CreatedAt Time             `json:"createdAt"`
+	Rev       int64            `json:"rev"`
+	Can       Can              `json:"can,omitempty"`
+}
+
+// NewResource is a resource to be made.
+type NewResource struct {
+	Name     string            `json:"name" minLength:"1" maxLength:"128"`
+	Type     string            `json:"type" minLength:"1" maxLength:"32"`
+	Settings map[string]string `json:"settings,omitempty"`
+}
+
+// ResourceChange changes what is given. Settings replace all settings; an empty ReconcileAccountID means none.
+type ResourceChange struct {
+	Name               *string            `json:"name,omitempty" minLength:"1" maxLength:"128"`
+	Settings           *map[string]string `json:"settings,omitempty"`
+	ReconcileAccountID *string            `json:"reconcileAccountId,omitempty" maxLength:"64"`
+}
+
+// ResourceFilter chooses resources.
+type ResourceFilter struct {
+	ListOptions
+	Name    string   `query:"name" maxLength:"400" doc:"exactly this one"`
+	Type    []string `query:"type"`
+	Cluster string   `query:"cluster" maxLength:"64" doc:"id or name"`
+}
+
+// Type is a kind of system that resources can be of.
+type Type struct {
+	Type        string  `json:"type"`
+	Name        string  `json:"name"`
+	Description string  `json:"description"`
+	Fields      []Field `json:"fields"`
+	Verify      bool    `json:"verify"`
+	Change      bool    `json:"change"`
+	Reconcile   bool    `json:"reconcile"`
+	MinLength   int     `json:"minLength"`
+	MaxLength   int     `json:"maxLength,omitempty"`
+	Alphabet    string  `json:"alphabet,omitempty"`
+}
+
+// Field is one setting of a resource.
+type Field struct {
+	Name     string   `json:"name"`
+	Label    string   `json:"label"`
+	Help     string   `json:"help,omitempty"`
+	Required bool     `json:"required,omitempty"`
+	Default  string   `json:"default,omitempty"`
+	Kind     string   `json:"kind" enum:"text,host,port,pem,choice"`
+	Options  []string `json:"options,omitempty"`
+}

@@ -1,0 +1,65 @@
+package client
+
+// Run is one change of one credential.
+type Run struct {
+	ID           string `json:"id"`
+	AccountID    string `json:"accountId"`
+	AccountName  string `json:"accountName"`
+	ResourceID   string `json:"resourceId"`
+	ResourceName string `json:"resourceName"`
+	State        string `json:"state"`
+	Step         string `json:"step"` // the last one that is done
+	New          int64  `json:"new,omitempty"`
+	Old          int64  `json:"old,omitempty"`
+	Proved       bool   `json:"proved"` // a login with the new value worked
+	Typed        bool   `json:"typed,omitempty"`
+	Reason       string `json:"reason,omitempty"`
+	Cure         string `json:"cure,omitempty"`
+	Tries        int    `json:"tries,omitempty"`
+	NextTryAt    *Time  `json:"nextTryAt,omitempty"`
+	// Keys and KeysProved count the mapped keys of the run.
+	Keys       int64  `json:"keys"`
+	KeysProved int64  `json:"keysProved"`
+	Actor      string `json:"actor"`
+	CreatedAt  Time   `json:"createdAt"`
+	UpdatedAt  Time   `json:"updatedAt"`
+	EndedAt    *Time  `json:"endedAt,omitempty"`
+	Rev        int64  `json:"rev"` // grows with every change
+	// Steps and Writes are in the answer for one run only.
+	Steps  []RunStep  `json:"steps,omitempty"`
+	Writes []RunWrite `json:"writes,omitempty"`
+	// Facts are what is known now, each one sentence.
+	Facts []string `json:"facts,omitempty"`
+	Can   Can      `json:"can,omitempty"`
+}
+
+// RunStep is one step of a run.
+type RunStep struct {
+	Name  string `json:"name"`
+	State string `json:"state" enum:"to_do,running,done,failed,skipped,unverified"`
+	At    *Time  `json:"at,omitempty"` // when it was done
+	Note  string `json:"note,omitempty"`
+}
+
+// RunWrite is one mapped key of a run.
+type RunWrite struct {
+	MappingID string `json:"mappingId"`
+	ClusterID string `json:"clusterId"`
+	Cluster   string `json:"cluster"`
+	SecretID  string `json:"secretId"`
+	Namespace string `json:"namespace"`
+	Secret    string `json:"secret"`
+	Key       string `json:"key"`
+	State     string `json:"state"`
+	Reason    string `json:"reason,omitempty"`
+	Cure      string `json:"cure,omitempty"`
+	Taken     string `json:"taken,omitempty"` // the one-shot writer whose key was taken over
+	At        *Time  `json:"at,omitempty"`
+}
+
+// RunFilter chooses runs.
+type RunFilter struct {
+	ListOptions
+	Account string   `query:"account" maxLength:"64" doc:"id"`
+	State   []string `query:"state"`
+}

@@ -1,0 +1,18 @@
+package client
+
+import "context"
+
+// Runs returns a page of the runs that the caller may see, without their steps.
+func (c *Client) Runs(ctx context.Context, filter RunFilter) (Page[Run], error) {
+	return get[Page[Run]](ctx, c, query(filter), "/runs")
+}
+
+// Run returns one with its steps and writes.
+func (c *Client) Run(ctx context.Context, id string) (Run, error) {
+	return get[Run](ctx, c, nil, "/runs/{}", id)
+}
+
+// ResumeRun lets a run that needs attention go on from what is known.
+func (c *Client) ResumeRun(ctx context.Context, id string) (Run, error) {
+	return post[Run](ctx, c, nil, "/runs/{}/resume", id)
+}

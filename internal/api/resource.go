@@ -1,0 +1,212 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/store"
+)
+
+// Objects reads resources, accounts and Secrets.
+type Objects interface {
+	ResourceReader
+	CredentialReader
+}
+
+// ResourceReader reads resources.
+type ResourceReader interface {
+	Resource(ctx context.Context, id string) (inventory.Resource, error)
+	ResourceByName(ctx context.Context, name string) (inventory.Resource, error)
+	Resources(ctx context.Context, v store.Viewer, q store.ResourceQuery) (store.Page[store.ResourceRow], error)
+}
+
+type resourceIn struct {
+	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
+}
+
+type resourcesIn struct {
+	client.ResourceFilter
+	Query
+}
+
+type newResourceIn struct{ Body client.NewResource }
+
+type resourceChangeIn struct {
+	IfMatch
+	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
+	Body     client.ResourceChange
+}
+
+type resourceDeleteIn struct {
+	IfMatch
+	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
+}
+
+type newAccountIn struct {
+	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
+	Body     client.NewAccount
+}
+
+func (s *Server) resourceOps() {
+	op(s, operation[resourcesIn]{Method: http.MethodGet, Path: "/resources", Op: policy.ResourceList, Summary: "Resources"}, s.resources)
+	op(s, operation[newResourceIn]{Method: http.MethodPost, Path: "/resources", Op: policy.ResourceCreate, Status: http.StatusCreated,
+		Summary: "Make a resource"}, s.addResource)
+	op(s, operation[resourceIn]{Method: http.MethodGet, Path: "/resources/{resource}", Op: policy.ResourceGet, Summary: "One resource",
+		Object: func(ctx context.Context, in *resourceIn) (policy.Object, string, error) {
+			return s.resourceObject(ctx, in.Resource)
+		},
+	}, func(ctx context.Context, c call, _ *resourceIn) (*answer[client.Resource], error) {
+		return s.resource(ctx, c, c.Object.ID)
+	})
+	op(s, operation[resourceChangeIn]{Method: http.MethodPatch, Path: "/resources/{resource}", Op: policy.ResourceUpdate, Summary: "Change a resource",
+		Object: func(ctx context.Context, in *resourceChangeIn) (policy.Object, string, error) {
+			return s.resourceObject(ctx, in.Resource)
+		},
+	}, s.changeResource)
+	op(s, operation[resourceDeleteIn]{Method: http.MethodDelete, Path: "/resources/{resource}", Op: policy.ResourceDelete,
+		Summary: "Delete a resource with its accounts",
+		Object: func(ctx context.Context, in *resourceDeleteIn) (policy.Object, string, error) {
+			return s.resourceObject(ctx, in.Resource)
+		},
+	}, s.deleteResource)
+	op(s, operation[newAccountIn]{Method: http.MethodPost, Path: "/resources/{resource}/accounts", Op: policy.AccountCreate, Status: http.StatusCreated,
+		Summary: "Make an account on a resource",
+		Object: func(ctx context.Context, in *newAccountIn) (policy.Object, string, error) {
+			return s.resourceObject(ctx, in.Resource)
+		},
+	}, s.addAccount)
+}
+
+// resourceObject finds the resource that ref names, by id or name.
+func (s *Server) resourceObject(ctx context.Context, ref string) (policy.Object, string, error) {
+	found, err := s.Objects.Resource(ctx, ref)
+	if errors.Is(err, fault.NotFound) {
+		found, err = s.Objects.ResourceByName(ctx, ref)
+	}
+	return policy.Object{Kind: access.Resource, ID: found.ID}, found.Name, hide(err)
+}
+
+// resourceID is clusterID for resources.
+func (s *Server) resourceID(ctx context.Context, ref string) (string, error) {
+	if ref == "" {
+		return "", nil
+	}
+	obj, _, err := s.resourceObject(ctx, ref)
+	if errors.Is(err, fault.NotFound) {
+		return ref, nil
+	}
+	return obj.ID, err
+}
+
+func (s *Server) resources(ctx context.Context, c call, in *resourcesIn) (*list[client.Page[client.Resource]], error) {
+	cluster, err := s.clusterID(ctx, in.Cluster)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.Objects.Resources(ctx, viewer(c), store.ResourceQuery{ListQuery: listQuery(in.ListOptions), Name: in.Name, Type: in.words("type"), ClusterID: cluster})
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.reconcilers(ctx, c, p.Items...)
+	if err != nil {
+		return nil, err
+	}
+	can := canOf(c.Actor, policy.Object{}, map[string]policy.Operation{"create": policy.ResourceCreate})
+	return pageOf(p, can, func(row store.ResourceRow) client.Resource {
+		return resourceOf(c.Actor, row, names[row.ReconcileAccountID])
+	}), nil
+}
+
+// reconcilers returns the names of the reconcile accounts of resources, by id. Whoever sees a resource only for one account
+// in it need not know of that one, and gets no name.
+func (s *Server) reconcilers(ctx context.Context, c call, rows ...store.ResourceRow) (map[string]string, error) {
+	names := map[string]string{}
+	for _, row := range rows {
+		if row.ReconcileAccountID == "" {
+			continue
+		}
+		p, err := s.Objects.Accounts(ctx, viewer(c), store.AccountQuery{ID: row.ReconcileAccountID})
+		if err != nil {
+			return nil, err
+		}
+		if len(p.Items) > 0 {
+			names[row.ReconcileAccountID] = p.Items[0].Name
+		}
+	}
+	return names, nil
+}
+
+func (s *Server) resource(ctx context.Context, c call, id string) (*answer[client.Resource], error) {
+	row, err := only(s.Objects.Resources(ctx, viewer(c), store.ResourceQuery{ID: id}))
+	if err != nil {
+		return nil, err
+	}
+	names, err := s.reconcilers(ctx, c, row)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[client.Resource]{ETag: etag(row.Rev), Body: resourceOf(c.Actor, row, names[row.ReconcileAccountID])}, nil
+}
+
+func (s *Server) addResource(ctx context.Context, c call, in *newResourceIn) (*answer[client.Resource], error) {
+	made, err := s.Accounts.CreateResource(ctx, c.Actor, in.Body.Name, in.Body.Type, in.Body.Settings)
+	if err != nil {
+		return nil, err
+	}
+	return s.resource(ctx, c, made.ID)
+}
+
+func (s *Server) changeResource(ctx context.Context, c call, in *resourceChangeIn) (*answer[client.Resource], error) {
+	rev, err := in.rev()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Accounts.ChangeResource(ctx, c.Actor, c.Object.ID, rev, in.Body.Name, in.Body.Settings, in.Body.ReconcileAccountID); err != nil {
+		return nil, err
+	}
+	return s.resource(ctx, c, c.Object.ID)
+}
+
+func (s *Server) deleteResource(ctx context.Context, c call, in *resourceDeleteIn) (*none, error) {
+	rev, err := in.rev()
+	if err != nil {
+		return nil, err
+	}
+	return &none{}, s.Accounts.DeleteResource(ctx, c.Actor, c.Object.ID, rev)
+}
+
+func (s *Server) addAccount(ctx context.Context, c call, in *newAccountIn) (*answer[client.Account], error) {
+	made, err := s.Accounts.CreateAccount(ctx, c.Actor, c.Object.ID, in.Body.Name, given(in.Body.Value))
+	if err != nil {
+		return nil, err
+	}
+	return s.account(ctx, c, made.ID)
+}
+
+// resourceVerbs are what can be done with a resource.
+var resourceVerbs = map[string]policy.Operation{
+	"update": policy.ResourceUpdate, "delete": policy.ResourceDelete, "createAccount": policy.AccountCreate, "share": policy.GrantCreate,
+}
+
+// resourceOf takes the name of the reconcile account, empty if the actor may not know of it.
+func resourceOf(actor identity.Actor, row store.ResourceRow, reconciler string) client.Resource {
+	if reconciler == "" {
+		row.ReconcileAccountID = ""
+	}
+	can := canOf(actor, policy.Object{Kind: access.Resource, ID: row.ID, Level: row.Level}, resourceVerbs)
+	if row.Type == inventory.TypeKubernetes {
+		notNow(can, "A fetch made this resource and keeps it", "update", "createAccount")
+	}
+	return client.Resource{
+		ID: row.ID, Name: row.Name, Type: row.Type, ClusterID: row.ClusterID, ClusterName: row.ClusterName, Removed: row.ClusterRemoved, Namespace: row.Namespace,
+		Settings: row.Settings, ReconcileAccountID: row.ReconcileAccountID, ReconcileAccountName: reconciler, Accounts: row.Accounts, States: row.States,
+		CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
+	}
+}

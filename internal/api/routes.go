@@ -1,0 +1,20 @@
+package api
+
+// register makes every route of the API. Each file of operations is named after the first word of its paths.
+func (s *Server) register() {
+	s.unsealOps()
+	s.sessionOps()
+	s.overviewOps()
+	s.eventOps()
+	s.clusterOps()
+	s.fetchOps()
+	s.resourceOps()
+	s.accountOps()
+	s.secretOps()
+	s.mappingOps()
+	s.runOps()
+	s.auditOps()
+	s.peopleOps()
+	s.grantOps()
+	s.tokenOps()
+}

@@ -1,0 +1,289 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/store"
+)
+
+// Runs knows how far runs are, and starts them.
+type Runs interface {
+	Run(ctx context.Context, id string) (rotation.Run, error)
+	Runs(ctx context.Context, v store.Viewer, q store.RunQuery) (store.Page[store.RunRow], error)
+	// Writes returns the mapped keys of the run's account, with what the run has stored of each.
+	Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error)
+	// AuditEvents returns events, newest first.
+	AuditEvents(ctx context.Context, filter store.AuditFilter) ([]store.AuditEntry, error)
+	Resets
+}
+
+// Resets starts runs and proves stored values.
+type Resets interface {
+	Start(ctx context.Context, actor identity.Actor, r rotation.Reset) (rotation.Run, error)
+	Resume(ctx context.Context, actor identity.Actor, runID string) (rotation.Run, error)
+	Verify(ctx context.Context, actor identity.Actor, accountID string) (rotation.Checked, error)
+}
+
+type runIn struct {
+	Run string `path:"run" maxLength:"64" doc:"id"`
+}
+
+type runsIn struct {
+	client.RunFilter
+	Query
+}
+
+func (s *Server) runOps() {
+	ofRun := func(ctx context.Context, in *runIn) (policy.Object, string, error) { return s.runObject(ctx, in.Run) }
+	op(s, operation[runsIn]{Method: http.MethodGet, Path: "/runs", Op: policy.RunList, Summary: "Runs, newest first"}, s.runs)
+	op(s, operation[runIn]{Method: http.MethodGet, Path: "/runs/{run}", Op: policy.RunGet, Summary: "One run with its steps and writes", Object: ofRun},
+		func(ctx context.Context, c call, in *runIn) (*answer[client.Run], error) {
+			return s.run(ctx, c, in.Run)
+		})
+	op(s, operation[runIn]{Method: http.MethodPost, Path: "/runs/{run}/resume", Op: policy.RunResume, Status: http.StatusAccepted,
+		Summary: "Let a run that waits or needs attention go on", Object: ofRun},
+		func(ctx context.Context, c call, in *runIn) (*answer[client.Run], error) {
+			if _, err := s.Runs.Resume(ctx, c.Actor, in.Run); err != nil {
+				return nil, err
+			}
+			return s.run(ctx, c, in.Run)
+		})
+}
+
+// runObject finds the account of a run, on which what concerns the run is decided.
+func (s *Server) runObject(ctx context.Context, id string) (policy.Object, string, error) {
+	run, err := s.Runs.Run(ctx, id)
+	if err != nil {
+		return policy.Object{}, "", hide(err)
+	}
+	return s.accountObject(ctx, run.AccountID)
+}
+
+func (s *Server) runs(ctx context.Context, c call, in *runsIn) (*list[client.Page[client.Run]], error) {
+	p, err := s.Runs.Runs(ctx, viewer(c), store.RunQuery{ListQuery: listQuery(in.ListOptions), AccountID: in.Account, State: in.words("state")})
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(p, nil, func(row store.RunRow) client.Run { return runOf(c.Actor, row) }), nil
+}
+
+func (s *Server) run(ctx context.Context, c call, id string) (*answer[client.Run], error) {
+	row, err := only(s.Runs.Runs(ctx, viewer(c), store.RunQuery{ID: id}))
+	if err != nil {
+		return nil, err
+	}
+	out := runOf(c.Actor, row)
+	proofs, err := s.proofs(ctx, row.Run)
+	if err != nil {
+		return nil, err
+	}
+	out.Steps = stepsOf(row.Run, proofs)
+	if out.Writes, err = s.writes(ctx, row.Run); err != nil {
+		return nil, err
+	}
+	versions, err := s.Objects.Versions(ctx, row.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	out.Facts = factsOf(row, versions)
+	return &answer[client.Run]{ETag: etag(out.Rev), Body: out}, nil
+}
+
+// proofs returns the audit event of each step that the run has stored, the last one where a step was stored twice.
+func (s *Server) proofs(ctx context.Context, run rotation.Run) (map[rotation.Step]store.AuditEntry, error) {
+	by := map[rotation.Step]store.AuditEntry{}
+	for _, step := range rotation.Steps()[1:] {
+		// One question for each step: a run also records each of its keys, of which there may be thousands.
+		last, err := s.Runs.AuditEvents(ctx, store.AuditFilter{Run: run.ID, Action: "run." + string(step), Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(last) > 0 {
+			by[step] = last[0]
+		}
+		if step == run.Step {
+			break
+		}
+	}
+	return by, nil
+}
+
+func (s *Server) writes(ctx context.Context, run rotation.Run) ([]client.RunWrite, error) {
+	all, err := s.Runs.Writes(ctx, run)
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{}
+	out := make([]client.RunWrite, 0, len(all))
+	for _, w := range all {
+		if run.State.Ended() && w.State == rotation.WriteToDo {
+			continue // mapped after the run
+		}
+		if _, ok := names[w.ClusterID]; !ok {
+			cluster, err := s.Clusters.Cluster(ctx, w.ClusterID)
+			if err != nil {
+				return nil, err
+			}
+			names[w.ClusterID] = cluster.Name
+		}
+		out = append(out, client.RunWrite{
+			MappingID: w.MappingID, ClusterID: w.ClusterID, Cluster: names[w.ClusterID], SecretID: w.SecretID, Namespace: w.Namespace, Secret: w.Name,
+			Key: w.Key, State: string(w.State), Reason: sentence(w.Reason), Cure: sentence(w.Cure), Taken: w.Taken, At: orNil(w.At),
+		})
+	}
+	return out, nil
+}
+
+func runOf(actor identity.Actor, row store.RunRow) client.Run {
+	can := canOf(actor, policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}, map[string]policy.Operation{"resume": policy.RunResume})
+	if row.State != rotation.Waiting && row.State != rotation.NeedsAttention {
+		notNow(can, "The run neither waits nor needs attention", "resume")
+	}
+	out := client.Run{
+		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
+		State: string(row.State), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
+		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Keys: row.Writes, KeysProved: row.Proved,
+		Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
+	}
+	if row.State == rotation.Waiting {
+		out.NextTryAt = orNil(row.NotBefore)
+	}
+	return out
+}
+
+// stepsOf says what became of each step, from what is stored of the run and the events of its steps.
+func stepsOf(run rotation.Run, proofs map[rotation.Step]store.AuditEntry) []client.RunStep {
+	all := rotation.Steps()
+	done := slices.Index(all, run.Step)
+	steps := make([]client.RunStep, len(all))
+	for i, step := range all {
+		proof, note := proofs[step], proofs[step].Details["note"]
+		x := client.RunStep{Name: string(step)}
+		switch {
+		case step == rotation.Planned:
+			x.State, x.At = string(rotation.StepDone), orNil(run.CreatedAt)
+		case i <= done:
+			x.State, x.At, x.Note = string(passed(run, step, note)), orNil(proof.At), sentence(note)
+		case i == done+1:
+			x.State, x.Note = string(nextState(run, step)), sentence(run.Reason)
+		case run.State.Ended():
+			x.State = string(rotation.StepSkipped)
+		default:
+			x.State = string(rotation.StepToDo)
+		}
+		steps[i] = x
+	}
+	return steps
+}
+
+// passed says whether a step that is behind the run did something. Where there was nothing to log in to, nothing was
+// applied, proved or refused.
+func passed(run rotation.Run, step rotation.Step, note string) rotation.StepState {
+	judged := slices.Index(rotation.Steps(), run.Step) >= slices.Index(rotation.Steps(), rotation.Verified)
+	skipped := false
+	switch step {
+	case rotation.Applied, rotation.Verified:
+		skipped = judged && !run.Proved
+	case rotation.RolledOut:
+		skipped = note != "" // it notes why consumers are left alone
+	case rotation.RetiredOld:
+		skipped = !run.Proved || run.Old == 0
+	}
+	if skipped {
+		return rotation.StepSkipped
+	}
+	return rotation.StepDone
+}
+
+// nextState says how the step is doing that follows the last one that is done.
+func nextState(run rotation.Run, step rotation.Step) rotation.StepState {
+	begun := run.Begun == step
+	asks := step == rotation.Applied || step == rotation.Verified || step == rotation.RetiredOld // its effect is known by a login only
+	switch run.State {
+	case rotation.RolledBack:
+		return rotation.StepFailed
+	case rotation.Cancelled:
+		return rotation.StepSkipped
+	case rotation.NeedsAttention:
+		if begun && asks && (step == rotation.Applied || run.Tries > 0) {
+			return rotation.StepUnverified
+		}
+		return rotation.StepFailed
+	case rotation.Waiting:
+		if begun && asks {
+			return rotation.StepUnverified
+		}
+		return rotation.StepToDo
+	case rotation.Running:
+		return rotation.StepRunning
+	}
+	return rotation.StepToDo
+}
+
+// factsOf says in sentences what is known of a run now, and what is not.
+func factsOf(row store.RunRow, versions []inventory.Version) []string {
+	facts := []string{acceptedFact(row.Run)}
+	for _, number := range []int64{row.New, row.Old} {
+		i := slices.IndexFunc(versions, func(v inventory.Version) bool { return v.Number == number })
+		if i >= 0 {
+			facts = append(facts, fmt.Sprintf("Version %d is stored as %s.", number, versions[i].Stage))
+		}
+	}
+	switch {
+	case row.Writes == 0:
+		facts = append(facts, "No Secret key is mapped to the account.")
+	case row.New > 0:
+		facts = append(facts, fmt.Sprintf("%d of %d mapped keys were read back with version %d.", row.Proved, row.Writes, row.New))
+	}
+	if old := oldFact(row.Run); old != "" {
+		facts = append(facts, old)
+	}
+	return facts
+}
+
+// acceptedFact says which value the system accepts, as far as this run has proved it.
+func acceptedFact(run rotation.Run) string {
+	reached := func(step rotation.Step) bool {
+		return slices.Index(rotation.Steps(), run.Step) >= slices.Index(rotation.Steps(), step)
+	}
+	switch {
+	case reached(rotation.Verified) && run.Proved:
+		return fmt.Sprintf("The system accepted a login with version %d and refused a wrong value.", run.New)
+	case reached(rotation.Verified):
+		return fmt.Sprintf("There is no system to log in to: version %d is stored, not proved.", run.New)
+	case reached(rotation.Applied):
+		return fmt.Sprintf("The change to version %d was sent and answered; no proof by a fresh login is stored yet.", run.New)
+	case run.State == rotation.RolledBack && run.Begun != rotation.Applied:
+		return "Nothing was sent to the system."
+	case run.State == rotation.RolledBack:
+		return "The system refused the change, and what it accepts is what it accepted before."
+	case run.Begun == rotation.Applied && run.Old > 0:
+		return fmt.Sprintf("Whether the system accepts version %d or version %d is not known yet; both are in the vault.", run.Old, run.New)
+	case run.Begun == rotation.Applied:
+		return fmt.Sprintf("Whether the system accepts version %d is not known yet; it is in the vault.", run.New)
+	case run.New > 0: // an earlier value of this run may have been sent and refused
+		return fmt.Sprintf("Version %d was not sent to the system yet.", run.New)
+	}
+	return "Nothing was sent to the system yet."
+}
+
+// oldFact says whether the old value still works, if there is one that matters.
+func oldFact(run rotation.Run) string {
+	all := rotation.Steps()
+	switch at := slices.Index(all, run.Step); {
+	case run.Old == 0 || !run.Proved:
+		return ""
+	case at >= slices.Index(all, rotation.RetiredOld):
+		return fmt.Sprintf("The system refused a login with version %d.", run.Old)
+	}
+	return fmt.Sprintf("Whether the system still accepts version %d was not settled yet.", run.Old)
+}
