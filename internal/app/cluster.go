@@ -38,11 +38,6 @@ type dialled struct {
 
 var _ rotation.Clusters = (*Clusters)(nil)
 
-// TokenRecord is what a cluster's token is bound to when it is sealed.
-func TokenRecord(clusterID string) vault.Record {
-	return vault.Record{Kind: "cluster-token", ID: clusterID, Version: 1}
-}
-
 // Open implements rotation.Clusters.
 func (c *Clusters) Open(ctx context.Context, id string) (rotation.Cluster, error) {
 	conn, err := c.conn(ctx, id)
@@ -58,7 +53,7 @@ func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
 		return nil, err
 	}
 	if cluster.State == inventory.ClusterRemoved {
-		return nil, fault.New(fault.Conflict, "the cluster %s was removed", cluster.Name).WithCure("connect it again, or remove the mapping")
+		return nil, removed(cluster.Name)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,7 +62,7 @@ func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
 	} else if ok {
 		have.conn.Close()
 	}
-	token, err := c.Ring.Open(TokenRecord(id), cluster.Token)
+	token, err := c.Ring.Open(inventory.TokenRecord(id), cluster.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +75,10 @@ func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
 	}
 	c.conns[id] = dialled{conn, cluster.Rev}
 	return conn, nil
+}
+
+func removed(name string) error {
+	return fault.New(fault.Conflict, "the cluster %s was removed", name).WithCode("cluster-removed").WithCure("connect it again, or remove the mapping")
 }
 
 // clusterWriter reads and writes the Secrets of one cluster for a run.
@@ -152,7 +151,8 @@ func seen(s kube.Secret) rotation.Seen {
 	for key := range s.Data {
 		owners[key] = owner(kube.ClassifyOwner(s, key))
 	}
-	return rotation.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion, Immutable: s.Immutable, Data: s.Data, Owners: owners}
+	return rotation.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion,
+		Type: s.Type, Labels: s.Labels, CreatedAt: s.CreatedAt, Immutable: s.Immutable, Data: s.Data, Owners: owners}
 }
 
 func owner(o kube.Ownership) rotation.Owner {

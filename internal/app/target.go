@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
@@ -89,8 +90,45 @@ func (a accountTarget) Remote() bool {
 	return ok
 }
 
-func (a accountTarget) Generate(context.Context) (vault.Value, error) {
-	return password.Generate(a.policy, a.kind.Spec().Limits)
+// Generate takes a policy as the JSON of a password.Policy; what it leaves out is the account's own.
+func (a accountTarget) Generate(_ context.Context, policy string) (vault.Value, error) {
+	p, err := PasswordPolicy(a.policy, policy)
+	if err != nil {
+		return vault.Value{}, err
+	}
+	return password.Generate(p, a.kind.Spec().Limits)
+}
+
+// PasswordPolicy returns base with what the document sets. It fails with fault.Invalid when the document is no policy.
+func PasswordPolicy(base password.Policy, document string) (password.Policy, error) {
+	if document == "" {
+		return base, nil
+	}
+	var asked struct {
+		Length    *int
+		Alphabets []password.Class
+		Exclude   *string
+		Require   map[password.Class]int
+	}
+	if err := json.Unmarshal([]byte(document), &asked); err != nil {
+		return base, fault.New(fault.Invalid, "the password policy cannot be read").WithField("policy")
+	}
+	if asked.Length != nil {
+		base.Length = *asked.Length
+	}
+	if asked.Exclude != nil {
+		base.Exclude = *asked.Exclude
+	}
+	if asked.Alphabets != nil {
+		base.Alphabets, base.First, base.Require = asked.Alphabets, nil, map[password.Class]int{}
+		for _, c := range asked.Alphabets {
+			base.Require[c] = 1
+		}
+	}
+	if asked.Require != nil {
+		base.Require = asked.Require
+	}
+	return base, nil
 }
 
 func (a accountTarget) Prepare(value vault.Value) (vault.Value, error) {

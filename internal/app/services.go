@@ -1,0 +1,298 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/api"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/jobs"
+	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/store"
+	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/generic"
+	"github.com/keyturn/keyturn/internal/target/password"
+	"github.com/keyturn/keyturn/internal/target/postgresql"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// How the loops work.
+const (
+	lease         = 15 * time.Second // after a crash of one of several servers, another takes over within this time
+	runSlots      = 16
+	fetchSlots    = 2
+	dueEvery      = 2 * time.Second // for rows whose time has come; new ones wake their worker
+	maxTries      = 8
+	fetchTries    = 5
+	checkEvery    = 5 * time.Minute
+	sequenceEvery = 500 * time.Millisecond
+	forgetReplies = 24 * time.Hour
+	janitorEvery  = time.Hour
+	fetchPatience = 2 * time.Second
+)
+
+// open makes everything that needs the ring, starts the loops, and lets the API answer. loop is the context of the loops.
+func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ring) error {
+	repo, err := s.store.Repository(ctx)
+	if err != nil {
+		return err
+	}
+	signer, err := newSigner(repo.ID, ring)
+	if err != nil {
+		return err
+	}
+	owner, err := s.owner(ctx, repo.ID)
+	if err != nil {
+		return err
+	}
+	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), generic.Target{})
+	if err != nil {
+		return err
+	}
+	var (
+		rows     = repository{s.store}
+		clusters = &Clusters{Store: s.store, Ring: ring, AllowLoopback: s.cfg.AllowLoopbackClusters}
+		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: password.Default()}
+		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters}
+		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience}
+		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries,
+			Saw: func(ctx context.Context, clusterID string, seen []rotation.Seen) error {
+				return fetcher.Saw(ctx, clusterID, readBack(seen))
+			}}
+		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
+		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: fetcher.Run, Slots: fetchSlots, Every: dueEvery, Log: s.log}
+		connect = &inventory.Connections{Store: rows, Connector: look, Vault: ring, Owner: needsGrant}
+		kept    = newAnchor(s.cfg.Data)
+	)
+	s.people = &identity.Service{Store: s.store, Hasher: identity.NewHasher(), Log: s.log}
+	*s.api.Services = api.Services{
+		Gate: access.Gate{Store: s.store}, Identity: s.people, Grants: s.store,
+		Clusters: clustersAPI{s.store, connect, look},
+		Fetches:  fetchesAPI{s.store, clusters, fetches.Wake},
+		Objects:  s.store,
+		Accounts: accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
+		Mappings: mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
+		Runs:     runsAPI{s.store, &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake}},
+		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
+		Replies:  s.store,
+		Overview: s.store,
+		Types:    wireTypes(registry.Specs()),
+		Hash:     func(path string, body []byte) []byte { return requestHash(ring, path, body) },
+		Levels:   s.store.Level,
+		Still:    s.still,
+	}
+	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
+	s.start(loop, runs, fetches, sequencer, connect)
+	users, err := s.people.Users(ctx)
+	if err != nil {
+		return err
+	}
+	sealed.needsSetup = len(users) == 0
+	return nil
+}
+
+func newSigner(repositoryID string, ring *vault.Ring) (*audit.Signer, error) {
+	seed, err := ring.Secret(vault.PurposeAuditSeed)
+	if err != nil {
+		return nil, err
+	}
+	return audit.NewSigner(repositoryID, seed)
+}
+
+// owner names this process in leases. An embedded repository belongs to one process at a time, so the one that starts has
+// what the one before was working on; of several servers each has a name of its own.
+func (s *server) owner(ctx context.Context, repositoryID string) (string, error) {
+	if s.cfg.Database == "" {
+		owner := "server-" + repositoryID
+		return owner, s.store.ReleaseLeases(ctx, owner)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "server"
+	}
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(b[:])), nil
+}
+
+// start runs every loop until ctx ends.
+func (s *server) start(ctx context.Context, runs, fetches *jobs.Worker, sequencer *audit.Sequencer, connect *inventory.Connections) {
+	s.loops.Go(func() error { return runs.Run(ctx) })
+	s.loops.Go(func() error { return fetches.Run(ctx) })
+	s.loops.Go(func() error { return sequencer.Run(ctx) })
+	s.loops.Go(func() error { return every(ctx, sequenceEvery, func(context.Context) { sequencer.Wake() }) })
+	s.loops.Go(func() error {
+		return every(ctx, checkEvery, func(ctx context.Context) { s.checkClusters(ctx, connect) })
+	})
+	s.loops.Go(func() error {
+		return every(ctx, janitorEvery, func(ctx context.Context) {
+			if _, err := s.store.DropOldKeys(ctx, time.Now().Add(-forgetReplies)); err != nil && ctx.Err() == nil {
+				s.log.Warn("old answers were not dropped", "err", err)
+			}
+		})
+	})
+}
+
+// every calls do at once and then in intervals until ctx ends.
+func every(ctx context.Context, d time.Duration, do func(context.Context)) error {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for {
+		do(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// checkClusters looks at each connected cluster, one after the other.
+func (s *server) checkClusters(ctx context.Context, connect *inventory.Connections) {
+	page, err := s.store.Clusters(ctx, store.Viewer{All: true}, store.ClusterQuery{ListQuery: store.ListQuery{Limit: 500}})
+	if err != nil {
+		if ctx.Err() == nil {
+			s.log.Warn("clusters could not be read", "err", err)
+		}
+		return
+	}
+	for _, c := range page.Items {
+		if _, err := connect.Retest(ctx, identity.System("cluster-sync"), c.ID, inventory.ClusterEdit{}); err != nil && ctx.Err() == nil {
+			s.log.Warn("a cluster could not be checked", "cluster", c.Name, "err", err)
+		}
+	}
+}
+
+// still reports whether the session or token that an actor came with still holds.
+func (s *server) still(ctx context.Context, actor identity.Actor) bool {
+	return s.people.Holds(ctx, actor)
+}
+
+// requestHash is keyed, so that a stored hash says nothing of a password in the request.
+func requestHash(ring *vault.Ring, path string, body []byte) []byte {
+	fp := ring.Fingerprint(vault.NewValue(append([]byte(path+"\x00"), body...)))
+	return fp[:]
+}
+
+// readBack turns what a run read back into what inventory stores.
+func readBack(seen []rotation.Seen) []inventory.Seen {
+	out := make([]inventory.Seen, len(seen))
+	for i, s := range seen {
+		out[i] = inventory.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion, Type: s.Type, Immutable: s.Immutable,
+			Labels: s.Labels, CreatedAt: s.CreatedAt, Data: s.Data, Written: s.Written}
+	}
+	return out
+}
+
+// clustersAPI is what the API needs for clusters.
+type clustersAPI struct {
+	*store.Store
+	*inventory.Connections
+	Connector
+}
+
+// fetchesAPI is what the API needs for fetches.
+type fetchesAPI struct {
+	*store.Store
+	clusters *Clusters
+	wake     func()
+}
+
+// Start implements api.Fetches.
+func (f fetchesAPI) Start(ctx context.Context, actor identity.Actor, clusterID string, kind inventory.FetchKind, chosen inventory.Selection) (inventory.Fetch, error) {
+	cluster, err := f.connected(ctx, clusterID)
+	if err != nil {
+		return inventory.Fetch{}, err
+	}
+	if kind == inventory.FetchChosen {
+		if err := chosen.Validate(); err != nil {
+			return inventory.Fetch{}, err
+		}
+	}
+	now := time.Now().UTC()
+	job := inventory.Fetch{ID: uuid.Must(uuid.NewV7()).String(), ClusterID: clusterID, Kind: kind, State: inventory.FetchQueued, Selection: chosen,
+		StartedBy: actor, CreatedAt: now, UpdatedAt: now}
+	ev := audit.New(actor, "cluster."+string(kind), audit.Object{Kind: "cluster", ID: clusterID, Name: cluster.Name}).With("fetch", job.ID)
+	if err := f.OpenFetch(ctx, job, ev); err != nil {
+		return inventory.Fetch{}, err
+	}
+	f.wake()
+	return f.Fetch(ctx, job.ID)
+}
+
+// Available implements api.Fetches.
+func (f fetchesAPI) Available(ctx context.Context, clusterID, namespace string) (inventory.Available, error) {
+	cluster, err := f.connected(ctx, clusterID)
+	if err != nil {
+		return inventory.Available{}, err
+	}
+	have, err := f.FetchedNames(ctx, clusterID, namespace)
+	if err != nil {
+		return inventory.Available{}, err
+	}
+	return f.clusters.Available(ctx, cluster, namespace, func(ns, name string) bool { return have[ns+"/"+name] })
+}
+
+func (f fetchesAPI) connected(ctx context.Context, id string) (inventory.Cluster, error) {
+	c, err := f.Cluster(ctx, id)
+	if err == nil && c.State == inventory.ClusterRemoved {
+		err = removed(c.Name)
+	}
+	return c, err
+}
+
+type accountsAPI struct {
+	*inventory.Accounts
+	*access.Reveals
+}
+
+type mappingsAPI struct {
+	*store.Store
+	*inventory.Mapper
+}
+
+type runsAPI struct {
+	*store.Store
+	*rotation.Resets
+}
+
+// types is the registry as inventory asks for it.
+type types struct{ *target.Registry }
+
+// CheckSettings implements inventory.Types.
+func (t types) CheckSettings(typ string, settings map[string]string) error {
+	kind, err := t.Target(typ)
+	if err != nil {
+		return err
+	}
+	return kind.Spec().Check(settings)
+}
+
+// CanReconcile implements inventory.Types.
+func (t types) CanReconcile(typ string) bool {
+	kind, err := t.Target(typ)
+	return err == nil && kind.Spec().Capabilities.Reconcile
+}
+
+func wireTypes(specs []target.Spec) []client.Type {
+	out := make([]client.Type, len(specs))
+	for i, s := range specs {
+		out[i] = client.Type{Type: s.Type, Name: s.Name, Description: s.Description, Verify: s.Capabilities.Verify, Change: s.Capabilities.Change,
+			Reconcile: s.Capabilities.Reconcile, MinLength: s.Limits.MinLength, MaxLength: s.Limits.MaxLength, Alphabet: s.Limits.Alphabet, Fields: []client.Field{}}
+		for _, f := range s.Fields {
+			out[i].Fields = append(out[i].Fields, client.Field{Name: f.Name, Label: f.Label, Help: f.Help, Required: f.Required, Default: f.Default,
+				Kind: string(f.Kind), Options: f.Options})
+		}
+	}
+	return out
+}

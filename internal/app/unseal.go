@@ -1,0 +1,142 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/seal"
+	"github.com/keyturn/keyturn/internal/store"
+	"github.com/keyturn/keyturn/internal/vault"
+)
+
+// sealing keeps the server sealed until the ring is open. It implements api.Sealing.
+type sealing struct {
+	store      *store.Store
+	file       string // of the root key, or of the passphrase's parameters
+	passphrase bool
+	version    string
+	log        *slog.Logger
+	// opened is called once, with the open ring, before the server answers as unsealed.
+	opened func(ctx context.Context, ring *vault.Ring) error
+
+	needsSetup bool // set by opened: there is no user yet
+
+	state atomic.Pointer[client.Health]
+	once  sync.Mutex // one derivation at a time: each takes much memory
+	last  time.Time  // of the last try; guarded by once
+}
+
+const betweenTries = time.Second
+
+// Health implements api.Sealing.
+func (s *sealing) Health() client.Health { return *s.state.Load() }
+
+// close records why the server is sealed.
+func (s *sealing) close(err error) {
+	now := time.Now().UTC()
+	h := client.Health{Sealed: true, Since: &now, Passphrase: s.passphrase, Version: s.version, Cause: "the repository could not be opened"}
+	if old := s.state.Load(); old != nil && old.Since != nil {
+		h.Since = old.Since
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		h.Cause, h.Cure = f.Msg, f.Cure
+	}
+	s.state.Store(&h)
+}
+
+// Unseal implements api.Sealing.
+func (s *sealing) Unseal(ctx context.Context, passphrase client.Value, address string) error {
+	s.once.Lock()
+	defer s.once.Unlock()
+	if !s.Health().Sealed {
+		return nil
+	}
+	if wait := betweenTries - time.Since(s.last); wait > 0 {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(wait):
+		}
+	}
+	s.last = time.Now()
+	if s.passphrase && passphrase.Text() == "" {
+		return fault.New(fault.Invalid, "the passphrase is missing").WithField("passphrase")
+	}
+	var source seal.Source = seal.NewFile(s.file)
+	if s.passphrase {
+		source = seal.NewPassphrase(s.file, vault.NewValue([]byte(passphrase.Text())))
+	}
+	err := s.open(ctx, source, identity.Anonymous(address))
+	if err != nil {
+		s.log.Warn("not unsealed", "err", err)
+		s.close(err)
+	}
+	return err
+}
+
+// start opens the ring from the root key's file at the start of the process. A server with a passphrase waits for it.
+func (s *sealing) start(ctx context.Context) {
+	s.once.Lock()
+	defer s.once.Unlock()
+	if s.passphrase {
+		s.close(fault.New(fault.Sealed, "this server is unsealed with a passphrase after each start").
+			WithCure("give it on this page, or with POST /api/v1/unseal"))
+		return
+	}
+	if err := s.open(ctx, seal.NewFile(s.file), identity.System("server")); err != nil {
+		s.log.Error("the server is sealed", "err", err)
+		s.close(err)
+	}
+}
+
+// open opens the ring, makes it in a new repository, and opens the server.
+func (s *sealing) open(ctx context.Context, source seal.Source, by identity.Actor) error {
+	keys, rev, err := s.store.RingKeys(ctx)
+	if err != nil {
+		return err
+	}
+	root, err := seal.Obtain(ctx, source, len(keys) == 0)
+	if err != nil {
+		return err
+	}
+	defer root.Wipe()
+	var ring *vault.Ring
+	if len(keys) == 0 {
+		ring, keys, err = vault.NewRing(root)
+		if err != nil {
+			return err
+		}
+		ev := audit.New(by, "ring.create", audit.Object{Kind: "repository"})
+		if err = s.store.SaveRing(ctx, rev, keys, ev); errors.Is(err, fault.Stale) { // another server was faster
+			if keys, _, err = s.store.RingKeys(ctx); err == nil {
+				ring, err = vault.OpenRing(root, keys)
+			}
+		}
+	} else {
+		ring, err = vault.OpenRing(root, keys)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.store.Record(ctx, audit.New(by, "server.unseal", audit.Object{Kind: "repository"})); err != nil {
+		return err
+	}
+	if err := s.opened(ctx, ring); err != nil {
+		return err
+	}
+	s.setup(s.needsSetup)
+	return nil
+}
+
+// setup opens the server, and says whether the first administrator is still missing.
+func (s *sealing) setup(needed bool) {
+	s.state.Store(&client.Health{Setup: needed, Version: s.version})
+}

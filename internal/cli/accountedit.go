@@ -1,0 +1,111 @@
+package cli
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/client"
+)
+
+func (k *command) accountCreate() *cobra.Command {
+	var valueFile string
+	c := k.call("create RESOURCE/ACCOUNT [--value-file F|-]", "Make an account on a resource", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			resource, name, ok := strings.Cut(args[0], "/")
+			if !ok || resource == "" || name == "" {
+				return usage("the account is written RESOURCE/ACCOUNT")
+			}
+			n := client.NewAccount{Name: name}
+			if valueFile != "" {
+				var err error
+				if n.Value, err = k.value("value-file", valueFile, ""); err != nil {
+					return err
+				}
+			}
+			a, err := api.AddAccount(ctx, resource, n)
+			if err != nil {
+				return err
+			}
+			k.done("Account %s/%s is made.", a.ResourceName, a.Name)
+			return k.printAccount(ctx, api, a)
+		})
+	valueFlag(c, &valueFile, "file with its present value, or - for standard input (default: not known)")
+	return c
+}
+
+func valueFlag(c *cobra.Command, path *string, text string) {
+	c.Flags().StringVar(path, "value-file", "", text)
+	_ = c.MarkFlagFilename("value-file")
+}
+
+// onlyAccount refuses Secrets, which are what their cluster has.
+func onlyAccount(ctx context.Context, api *client.Client, name string) (client.Account, error) {
+	found, err := api.FindAccount(ctx, name)
+	if err != nil {
+		return client.Account{}, err
+	}
+	if found.Account == nil {
+		return client.Account{}, usage("this is a Secret of a cluster: it is changed by resetting the account that its keys are mapped to")
+	}
+	return *found.Account, nil
+}
+
+func (k *command) accountEdit() *cobra.Command {
+	var name, valueFile string
+	c := k.call("edit RESOURCE/ACCOUNT [--name NAME] [--value-file F|-]", "Change what is known of an account", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			if name == "" && valueFile == "" {
+				return usage("say what to change: --name or --value-file")
+			}
+			was, err := onlyAccount(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			var change client.AccountChange
+			if name != "" {
+				change.Name = &name
+			}
+			if valueFile != "" {
+				if change.Value, err = k.value("value-file", valueFile, ""); err != nil {
+					return err
+				}
+			}
+			now, err := api.UpdateAccount(ctx, was.ID, was.Rev, change)
+			if err != nil {
+				return err
+			}
+			k.done("Account %s/%s is changed; the system itself was not touched.", now.ResourceName, now.Name)
+			return k.printAccount(ctx, api, now)
+		})
+	c.Long = "Change an account's name, or store a value that was changed elsewhere. To change it on the system, reset it."
+	c.Flags().StringVar(&name, "name", "", "new name")
+	valueFlag(c, &valueFile, "file with the value that it has now, or - for standard input")
+	c.ValidArgsFunction = k.complete(accountNames)
+	return c
+}
+
+func (k *command) accountDelete() *cobra.Command {
+	var yes bool
+	c := k.call("delete RESOURCE/ACCOUNT [--yes]", "Delete an account with its versions", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			a, err := onlyAccount(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			name := a.ResourceName + "/" + a.Name
+			if err := k.confirm(yes, name, "Account %s is deleted with all its versions and its %d mappings. The system itself is not touched.",
+				name, total(a.Mappings)); err != nil {
+				return err
+			}
+			if err := api.DeleteAccount(ctx, a.ID, a.Rev); err != nil {
+				return err
+			}
+			k.done("Account %s is deleted.", name)
+			return nil
+		})
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.ValidArgsFunction = k.complete(accountNames)
+	return c
+}

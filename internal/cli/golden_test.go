@@ -1,0 +1,98 @@
+package cli
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/keyturn/keyturn/client"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// TestGolden shows every command that prints something, as people and programs see it.
+func TestGolden(t *testing.T) {
+	w := newWorld(t)
+	var all strings.Builder
+	for _, line := range []string{
+		"version", "whoami", "whoami -o yaml", "cluster config",
+		"cluster list", "cluster list -o wide", "cluster list -o name", "cluster list --no-headers", "cluster get prod-eu",
+		"cluster test prod-eu", "cluster secrets prod-eu", "cluster fetch prod-eu --all", "cluster sync prod-eu -o json",
+		"resource list", "resource list -o wide", "resource get orders-db", "resource types",
+		"account list", "account list -o wide", "account list -o name", "account get orders-db/app", "account get shop-prod-eu/web",
+		"account versions orders-db/app", "account verify orders-db/app", "account reveal orders-db/app", "account reveal orders-db/app -o json",
+		"account reset orders-db/app", "account reset orders-db/app --wait", "account download shop-prod-eu/web",
+		"mapping list", "mapping list -o wide", "mapping add orders-db/app prod-eu/shop/web/PASSWORD", "mapping delete prod-eu/shop/web/PASSWORD --yes",
+		"rotation list", "rotation list -o wide", "rotation get " + runID, "rotation watch " + runID, "rotation resume " + runID,
+		"audit list", "audit list -o wide", "audit verify",
+		"user list", "user list -o wide", "user edit ann --role auditor", "group list", "group list -o wide", "group edit ops --add bob",
+		"grant list", "grant list -o wide", "grant create --group ops --resource orders-db --level use --expires 1d",
+		"token list", "token list -o wide", "token create ci --scope account.reveal",
+		"cluster delete prod-eu --yes", "resource delete orders-db --yes", "account delete orders-db/app --yes", "user delete ann --yes",
+		"group delete ops --yes", "grant delete gr1 --yes", "token delete t1 --yes",
+	} {
+		r := w.run("", strings.Fields(line)...)
+		out := strings.ReplaceAll(r.out, w.server.URL, "https://SERVER")
+		fmt.Fprintf(&all, "$ keyturn %s\n%s", line, out)
+		if r.err != "" {
+			fmt.Fprintf(&all, "--- on standard error\n%s", r.err)
+		}
+		if r.code != 0 {
+			t.Errorf("%s: exit code %d: %s", line, r.code, r.err)
+		}
+		all.WriteString("\n")
+	}
+	const path = "testdata/commands.golden"
+	if *update {
+		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), all.String()); diff != "" {
+		t.Errorf("(-want +got; -update accepts it)\n%s", diff)
+	}
+	if strings.ContainsRune(all.String(), '\x1b') {
+		t.Error("a terminal's control character came through")
+	}
+}
+
+// TestTablesFitATerminal gives every column that may be long something long.
+func TestTablesFitATerminal(t *testing.T) {
+	k := &command{now: func() time.Time { return noon }}
+	long := strings.Repeat("long-name-", 12)
+	check := func(name, table string) {
+		t.Helper()
+		for line := range strings.Lines(table) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%s: a line has %d characters: %s", name, n, line)
+			}
+		}
+	}
+	key := client.Mapping{ResourceName: long, AccountName: long, ClusterName: long, Namespace: long, Secret: long, Key: long, State: "hands_off", Written: 1234}
+	check("cluster", table(k.clusterView(), []client.Cluster{{Name: long, State: "unauthorised", Version: long, Secrets: 10000, Mapped: 10000, Drifted: 10000, CreatedAt: noon, SyncedAt: &noon}}, false, true, 80))
+	check("remote", table(k.remoteView(), []client.RemoteSecret{{Namespace: long, Name: long, Type: long, Keys: 1000, CreatedAt: noon}}, false, true, 80))
+	check("resource", table(k.resourceView(), []client.Resource{{Name: long, Type: "kubernetes", Accounts: 10000, States: map[string]int64{long: 1}, CreatedAt: noon}}, false, true, 80))
+	check("account", table(k.accountView(), []accountRow{{client.Found{Secret: &client.Secret{ResourceName: long, Name: long, Type: long, State: "hands_off", CreatedAt: noon}}}}, false, true, 80))
+	check("mapping", table(k.mappingView(), []client.Mapping{key}, false, true, 80))
+	check("key", table(keyView(), []client.Mapping{key}, false, true, 80))
+	check("run", table(k.runView(), []client.Run{{ID: runID, ResourceName: long, AccountName: long, State: "needs_attention", Keys: 1000, KeysProved: 1000, CreatedAt: noon}}, false, true, 80))
+	check("step", table(stepView(), []client.RunStep{{Name: "rolled_out", State: "unverified", At: &noon, Note: long}}, false, true, 80))
+	check("write", table(writeView(), []client.RunWrite{{Cluster: long, Namespace: long, Secret: long, Key: long, State: "hands_off", Reason: long}}, false, true, 80))
+	check("audit", table(k.eventView(), []client.AuditEvent{{Seq: 1e9, At: noon, Actor: long, Action: "account.versions", Object: long, Outcome: "refused"}}, false, true, 80))
+	check("user", table(k.userView(), []client.User{{Name: long, DisplayName: long, Role: "administrator", CreatedAt: noon}}, false, true, 80))
+	check("group", table(k.groupView(), []client.Group{{Name: long, Members: []client.Member{{Name: long}}, CreatedAt: noon}}, false, true, 80))
+	check("grant", table(k.grantView(), []client.Grant{{ID: runID, SubjectKind: "group", SubjectName: long, Level: "manage", ObjectKind: "resource", ObjectName: long}}, false, true, 80))
+	check("token", table(k.tokenView(), []client.Token{{ID: runID, Name: long, ExpiresAt: noon}}, false, true, 80))
+	check("type", table(typeView(), []client.Type{{Type: "postgresql", Name: long, Fields: []client.Field{{Name: long}}}}, false, true, 80))
+	check("version", table(k.versionView(), []client.Version{{Number: 1234, Stage: "previous", Source: "generated", Actor: long, CreatedAt: noon}}, false, true, 80))
+}

@@ -1,0 +1,187 @@
+package cli
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/client/state"
+)
+
+func (k *command) mappingCommands() *cobra.Command {
+	return k.group("mapping", "Which Secret keys carry which account's credential",
+		k.mappingList(), k.mappingAdd(), k.mappingDelete())
+}
+
+// keyPath names a Secret key. No part has a slash in it.
+func keyPath(cluster, namespace, secret, key string) string {
+	return strings.Join([]string{cluster, namespace, secret, key}, "/")
+}
+
+// keyView shows mappings below their account.
+func keyView() view[client.Mapping] {
+	type row = client.Mapping
+	return view[row]{
+		name: func(m row) string { return m.ID },
+		columns: []column[row]{
+			{head: "KEY", cell: func(m row) string { return keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key) }, flexible: true},
+			{head: "STATE", cell: func(m row) string { return word(state.Key, m.State) }},
+			{head: "VERSION", cell: func(m row) string { return version(m.Written) }},
+		},
+	}
+}
+
+func (k *command) mappingView() view[client.Mapping] {
+	type row = client.Mapping
+	v := keyView()
+	v.columns = append([]column[row]{
+		{head: "ACCOUNT", cell: func(m row) string { return m.ResourceName + "/" + m.AccountName }, flexible: true},
+	}, v.columns...)
+	v.columns = append(v.columns,
+		column[row]{head: "CURRENT", cell: func(m row) string { return version(m.Current) }, wide: true},
+		column[row]{head: "CHECKED", cell: func(m row) string { return k.ageOf(m.CheckedAt) }, wide: true},
+		column[row]{head: "REASON", cell: func(m row) string { return m.Reason }, wide: true},
+		column[row]{head: "ID", cell: func(m row) string { return m.ID }, wide: true},
+	)
+	return v
+}
+
+func (k *command) mappingList() *cobra.Command {
+	var l listing
+	var account, resource, cluster string
+	c := k.call("list [--account RESOURCE/ACCOUNT] [--resource R] [--cluster C]", "List mappings", 0, 0,
+		func(ctx context.Context, api *client.Client, _ []string) error {
+			filter := client.MappingFilter{ListOptions: l.options(), Resource: resource, Cluster: cluster, State: l.stateWords()}
+			if account != "" {
+				found, err := api.FindAccount(ctx, account)
+				if err != nil {
+					return err
+				}
+				if found.Account != nil {
+					filter.Account = found.ID()
+				} else {
+					filter.Secret = found.ID()
+				}
+			}
+			rows, sum, err := collect(l.limit, func(cursor string) (client.Page[client.Mapping], error) {
+				filter.Cursor = cursor
+				return api.Mappings(ctx, filter)
+			})
+			if err != nil {
+				return err
+			}
+			return printList(k, k.mappingView(), rows, sum)
+		})
+	l.flags(c, true)
+	f := c.Flags()
+	f.StringVar(&account, "account", "", "only those of this account or Secret")
+	f.StringVar(&resource, "resource", "", "only those of this resource's Secrets")
+	f.StringVar(&cluster, "cluster", "", "only those in this cluster")
+	_ = c.RegisterFlagCompletionFunc("account", k.completeFlag(accountNames))
+	_ = c.RegisterFlagCompletionFunc("resource", k.completeFlag(resourceNames))
+	_ = c.RegisterFlagCompletionFunc("cluster", k.completeFlag(clusterNames))
+	return c
+}
+
+// findKey returns the Secret of CLUSTER/NAMESPACE/SECRET/KEY and the key's name.
+func findKey(ctx context.Context, api *client.Client, path string) (client.Secret, string, error) {
+	p := strings.Split(path, "/")
+	if len(p) != 4 || slices.Contains(p, "") {
+		return client.Secret{}, "", usage("a key is written CLUSTER/NAMESPACE/SECRET/KEY")
+	}
+	filter := client.SecretFilter{Cluster: p[0], Namespace: p[1], Name: p[2]}
+	found, err := api.Secrets(ctx, filter)
+	if err != nil {
+		return client.Secret{}, "", err
+	}
+	for _, s := range found.Items {
+		if s.DeletedAt == nil {
+			return s, p[3], nil
+		}
+	}
+	return client.Secret{}, "", &client.Problem{
+		Type: "urn:keyturn:problem:not-found", Status: http.StatusNotFound, Title: "There is no such Secret",
+		Cause: "It was not fetched, was deleted in its cluster, or you may not know of it.",
+		Cure:  `Fetch it with "keyturn cluster fetch", or look at "keyturn account list --type kubernetes".`,
+	}
+}
+
+func (k *command) mappingAdd() *cobra.Command {
+	var keep string
+	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--keep vault|cluster]",
+		"Say that a key carries an account's credential", 2, 2, func(ctx context.Context, api *client.Client, args []string) error {
+			if keep != "" && keep != "vault" && keep != "cluster" {
+				return usage("--keep is vault or cluster")
+			}
+			account, err := onlyAccount(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			secret, key, err := findKey(ctx, api, args[1])
+			if err != nil {
+				return err
+			}
+			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Keep: keep})
+			if err != nil {
+				return err
+			}
+			k.done("%s carries %s/%s.", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key), m.ResourceName, m.AccountName)
+			return k.printMapping(m)
+		})
+	c.Flags().StringVar(&keep, "keep", "", "which side is right if their values differ: vault or cluster")
+	_ = c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions([]string{"vault", "cluster"}, cobra.ShellCompDirectiveNoFileComp))
+	c.ValidArgsFunction = k.complete(accountNames, keyPaths)
+	return c
+}
+
+func (k *command) printMapping(m client.Mapping) error {
+	return printOne(k, m, m.ID, []fact{
+		{"account", m.ResourceName + "/" + m.AccountName}, {"key", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)},
+		{"state", word(state.Key, m.State)}, {"reason", m.Reason}, {"version", version(m.Written)}, {"id", m.ID},
+	})
+}
+
+func (k *command) mappingDelete() *cobra.Command {
+	var yes bool
+	c := k.call("delete (MAPPING | CLUSTER/NAMESPACE/SECRET/KEY) [--yes]", "End a mapping; the key keeps its value", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			m, err := findMapping(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			path := keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)
+			if err := k.confirm(yes, "", "%s no longer follows %s/%s. The key keeps its value.", path, m.ResourceName, m.AccountName); err != nil {
+				return err
+			}
+			if err := api.DeleteMapping(ctx, m.ID, m.Rev); err != nil {
+				return err
+			}
+			k.done("The mapping of %s is deleted; the key keeps its value.", path)
+			return nil
+		})
+	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	c.ValidArgsFunction = k.complete(keyPaths)
+	return c
+}
+
+func findMapping(ctx context.Context, api *client.Client, name string) (client.Mapping, error) {
+	if !strings.Contains(name, "/") {
+		return api.Mapping(ctx, name)
+	}
+	secret, key, err := findKey(ctx, api, name)
+	if err != nil {
+		return client.Mapping{}, err
+	}
+	for m, err := range client.All(func(cursor string) (client.Page[client.Mapping], error) {
+		return api.Mappings(ctx, client.MappingFilter{Secret: secret.ID, ListOptions: client.ListOptions{Cursor: cursor}})
+	}) {
+		if err != nil || m.Key == key {
+			return m, err
+		}
+	}
+	return client.Mapping{}, missing("The key is not mapped", `Look at "keyturn mapping list".`)
+}

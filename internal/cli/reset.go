@@ -1,0 +1,172 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/client/state"
+)
+
+// policyFlags say where the new value comes from and, if it is generated, how.
+type policyFlags struct {
+	length         int
+	alphabets      []string
+	exclude        string
+	require        map[string]int
+	generate, wait bool
+	valueFile      string
+	version        int64
+}
+
+func (p *policyFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&p.generate, "generate", false, "generate the value (the default)")
+	valueFlag(c, &p.valueFile, "file with the new value, or - for standard input")
+	f.Int64Var(&p.version, "version", 0, "set this older version again")
+	f.BoolVar(&p.wait, "wait", false, "print each step as it is done, and end with the run")
+	f.IntVar(&p.length, "length", 0, "characters of a generated value (default 32)")
+	f.StringSliceVar(&p.alphabets, "alphabets", nil, "of what: lower, upper, digits, symbols (default all)")
+	f.StringVar(&p.exclude, "exclude", "", "characters that must not occur")
+	f.StringToIntVar(&p.require, "require", nil, "how many must occur at least, as digits=2,upper=1")
+}
+
+// policy returns what was said about generating, nil if nothing was.
+func (p *policyFlags) policy(f *pflag.FlagSet) *client.PasswordPolicy {
+	if !f.Changed("length") && !f.Changed("alphabets") && !f.Changed("exclude") && !f.Changed("require") {
+		return nil
+	}
+	out := client.PasswordPolicy{Length: p.length, Alphabets: p.alphabets, Require: p.require}
+	if f.Changed("exclude") {
+		out.Exclude = &p.exclude
+	}
+	return &out
+}
+
+func (k *command) reset(f *pflag.FlagSet, p policyFlags) (client.Reset, error) {
+	policy := p.policy(f)
+	ways := 0
+	for _, given := range []bool{p.generate || policy != nil, p.valueFile != "", f.Changed("version")} {
+		if given {
+			ways++
+		}
+	}
+	if ways > 1 {
+		return client.Reset{}, usage("a value is generated, read from --value-file or taken from --version: choose one")
+	}
+	out := client.Reset{Policy: policy, Version: p.version}
+	if p.valueFile == "" {
+		return out, nil
+	}
+	var err error
+	out.Value, err = k.value("value-file", p.valueFile, "")
+	return out, err
+}
+
+func (k *command) accountReset() *cobra.Command {
+	var p policyFlags
+	var c *cobra.Command
+	c = k.call("reset RESOURCE/ACCOUNT [--generate | --value-file F|- | --version N] [--wait]",
+		"Change a credential on the system and in every mapped key", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			reset, err := k.reset(c.Flags(), p)
+			if err != nil {
+				return err
+			}
+			account, err := onlyAccount(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			run, err := api.Reset(ctx, account.ID, reset)
+			if err != nil {
+				return err
+			}
+			if p.wait {
+				return k.watchRun(ctx, api, run.ID)
+			}
+			k.done("Run %s is under way; see keyturn rotation watch %s", run.ID, run.ID)
+			return k.printRun(run)
+		})
+	p.add(c)
+	c.ValidArgsFunction = k.complete(accountNames)
+	return c
+}
+
+// stepDone are the states in which a step does not change any more while the run goes on.
+var stepDone = map[string]bool{"done": true, "failed": true, "skipped": true, "unverified": true}
+
+// runOver reports whether a run does not go on by itself.
+func runOver(r client.Run) bool {
+	switch r.State {
+	case "queued", "running", "waiting":
+		return false
+	}
+	return true
+}
+
+// watchRun prints each step of a run as it is done, with its time, and at the end what is known. It fails unless the run
+// ended well.
+func (k *command) watchRun(ctx context.Context, api *client.Client, id string) error {
+	printed := map[string]string{}
+	for {
+		run, err := api.Run(ctx, id)
+		if err != nil {
+			return err
+		}
+		if k.tableOutput() {
+			k.printSteps(run, printed)
+		}
+		if runOver(run) {
+			return k.finishRun(run)
+		}
+		if err := k.sleep(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// printSteps prints what is new since printed, which it updates.
+func (k *command) printSteps(run client.Run, printed map[string]string) {
+	for _, step := range run.Steps {
+		if !stepDone[step.State] || printed[step.Name] == step.State {
+			continue
+		}
+		printed[step.Name] = step.State
+		at := "        "
+		if step.At != nil {
+			at = step.At.UTC().Format("15:04:05")
+		}
+		_, _ = fmt.Fprintf(k.Out, "%s  %-11s  %s%s\n", at, clean(stepName(step.Name)), word(state.Step, step.State), clean(after(": ", step.Note)))
+	}
+	if waits := run.State + run.Reason; !runOver(run) && run.State == "waiting" && printed[""] != waits {
+		printed[""] = waits
+		k.done("%s%s", word(state.Run, run.State), after(": ", run.Reason))
+	}
+}
+
+func (k *command) finishRun(run client.Run) error {
+	if !k.tableOutput() {
+		if err := k.printRun(run); err != nil {
+			return err
+		}
+	} else {
+		line := func(word, text string) {
+			if text != "" {
+				_, _ = fmt.Fprintf(k.Out, "%s: %s\n", word, clean(text))
+			}
+		}
+		line("run", word(state.Run, run.State))
+		line("reason", run.Reason)
+		line("cure", run.Cure)
+		for _, f := range run.Facts {
+			line("known", f)
+		}
+	}
+	if run.State != "done" {
+		return errFailed
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+)
+
+// ServerOptions are the flags of "keyturn server". An empty one was not given; what is the default then is for the
+// server to say.
+type ServerOptions struct {
+	Data                  string // directory of the embedded repository, the root key file and the certificate
+	Database              string // postgres://…, in place of the embedded one
+	Listen                string // host:port
+	TLSCert, TLSKey       string // files; both or neither
+	AllowLoopbackClusters bool
+	RootKeyFile           string
+	Passphrase            bool // the root key is derived from a passphrase that unseals
+	LogFormat             string
+	LogLevel              string
+	PublicURL             string
+	MetricsListen         string
+}
+
+func (k *command) serverCommand() *cobra.Command {
+	var o ServerOptions
+	c := k.act("server [--data DIR | --database URL] …", "Run the server", 0, 0, func(ctx context.Context, _ []string) error {
+		if err := o.check(); err != nil {
+			return err
+		}
+		return k.Server(ctx, o)
+	})
+	f := c.Flags()
+	f.StringVar(&o.Data, "data", "", "directory of the repository, the root key file and the certificate")
+	f.StringVar(&o.Database, "database", "", "PostgreSQL to use in place of the embedded repository, as postgres://…")
+	f.StringVar(&o.Listen, "listen", "", "address to serve HTTPS on (default 127.0.0.1:8443)")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "file with the certificate chain (default: one is made)")
+	f.StringVar(&o.TLSKey, "tls-key", "", "file with the certificate's key")
+	f.BoolVar(&o.AllowLoopbackClusters, "allow-loopback-clusters", false, "let clusters and systems be on this machine")
+	f.StringVar(&o.RootKeyFile, "root-key-file", "", "file with the root key (default root.key in --data)")
+	f.BoolVar(&o.Passphrase, "passphrase", false, "derive the root key from a passphrase; the server starts sealed")
+	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
+	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.PublicURL, "public-url", "", "address by which people reach the server")
+	f.StringVar(&o.MetricsListen, "metrics-listen", "", "address to serve metrics on (default: none)")
+	return c
+}
+
+func (o ServerOptions) check() error {
+	switch {
+	case (o.TLSCert == "") != (o.TLSKey == ""):
+		return usage("--tls-cert and --tls-key go together")
+	case o.Passphrase && o.RootKeyFile != "":
+		return usage("--passphrase and --root-key-file exclude each other")
+	case o.Data == "" && o.Database == "":
+		return usage("--data or --database is needed")
+	case !slices.Contains([]string{"text", "json"}, o.LogFormat):
+		return usage("--log-format is text or json")
+	case !slices.Contains([]string{"debug", "info", "warn", "error"}, o.LogLevel):
+		return usage("--log-level is debug, info, warn or error")
+	}
+	return nil
+}
+
+func (k *command) versionCommand() *cobra.Command {
+	return k.act("version", "Print the version", 0, 0, func(context.Context, []string) error {
+		if !k.tableOutput() && k.output != "name" {
+			return k.document(map[string]string{"version": k.Version})
+		}
+		_, err := fmt.Fprintln(k.Out, k.Version)
+		return err
+	})
+}

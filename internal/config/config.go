@@ -1,0 +1,102 @@
+// Package config is what a server can be told, in one struct. Flags win over the environment, the environment over the
+// defaults. No field holds a secret, except that Database may: give it through the environment then, not as an argument.
+package config
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/keyturn/keyturn/internal/fault"
+)
+
+// Server says how `keyturn server` runs. The zero value is a server on this machine alone.
+type Server struct {
+	// Data is the folder of the embedded repository, the root key file and the server's own certificate (KEYTURN_DATA).
+	// It is made with mode 0700. Default: keyturn in the user's data folder.
+	Data string
+	// Database is a postgres:// URL (KEYTURN_DATABASE). Empty: SQLite in Data.
+	Database string
+	// Listen is the address of the API and the console (KEYTURN_LISTEN). Default: 127.0.0.1:8443.
+	Listen string
+	// TLSCert and TLSKey are PEM files. Empty: a certificate that the server makes for itself.
+	TLSCert, TLSKey string
+	// PublicURL is how people reach the server, if not by the address it listens on.
+	PublicURL string
+	// RootKeyFile is where the root key is. Default: root.key in Data.
+	RootKeyFile string
+	// Passphrase makes the root key from a passphrase that somebody gives after each start, instead of a file.
+	Passphrase bool
+	// AllowLoopbackClusters permits API servers on this machine.
+	AllowLoopbackClusters bool
+	// LogFormat is text or json, LogLevel debug, info, warn or error.
+	LogFormat, LogLevel string
+	// Version is the program's.
+	Version string
+}
+
+// Complete fills in what is not set, from the environment and the defaults. It fails with fault.Invalid when two fields
+// contradict each other.
+func (c Server) Complete() (Server, error) {
+	def := func(field *string, env, value string) {
+		if *field == "" {
+			*field = os.Getenv(env)
+		}
+		if *field == "" {
+			*field = value
+		}
+	}
+	def(&c.Data, "KEYTURN_DATA", defaultData())
+	def(&c.Database, "KEYTURN_DATABASE", "")
+	def(&c.Listen, "KEYTURN_LISTEN", "127.0.0.1:8443")
+	def(&c.RootKeyFile, "KEYTURN_ROOT_KEY_FILE", filepath.Join(c.Data, "root.key"))
+	def(&c.PublicURL, "KEYTURN_PUBLIC_URL", "")
+	def(&c.LogFormat, "KEYTURN_LOG_FORMAT", "text")
+	def(&c.LogLevel, "KEYTURN_LOG_LEVEL", "info")
+	bad := func(field, format string, args ...any) (Server, error) {
+		return c, fault.New(fault.Invalid, format, args...).WithField(field)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return bad("tls-cert", "a certificate and its key belong together: give --tls-cert and --tls-key")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return bad("listen", "the address to listen on is not host:port")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return bad("log-format", "logs are text or json")
+	}
+	if c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
+		return bad("database", "the database is a postgres:// URL; without one SQLite is used")
+	}
+	return c, nil
+}
+
+// URL is where people reach the server that listens on address.
+func (c Server) URL(address string) string {
+	if c.PublicURL != "" {
+		return strings.TrimSuffix(c.PublicURL, "/")
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return "https://" + address
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return fmt.Sprintf("https://%s", net.JoinHostPort(host, port))
+}
+
+func defaultData() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, "keyturn")
+	}
+	if home, err := os.UserHomeDir(); err == nil {
+		return filepath.Join(home, ".local", "share", "keyturn")
+	}
+	return "keyturn-data"
+}
+
+// Env returns a variable of the environment, empty if it is not set.
+func Env(name string) string { return os.Getenv(name) }
