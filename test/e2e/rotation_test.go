@@ -172,19 +172,19 @@ func newWorld(t *testing.T, repository, name string) world {
 	do(err)
 	db := inventory.Resource{ID: newID(), Name: "orders-db", Type: "postgresql", CreatedAt: now, Settings: map[string]string{
 		"host": bed.postgres.Host, "port": strconv.Itoa(bed.postgres.Port), "tls_ca": string(bed.postgres.CAPEM), "database": "postgres"}}
-	do(s.AddResource(ctx, db, happened("resource.create")))
+	do(s.AddResource(ctx, db, nil, happened("resource.create")))
 	a := inventory.Account{ID: newID(), ResourceID: db.ID, Name: w.role, State: inventory.AccountUnverified, Current: 1, CreatedAt: now}
 	w.account = a.ID
-	do(s.AddAccount(ctx, a, first(t, ring, a.ID, inventory.Typed, firstPassword), happened("account.create")))
+	do(s.AddAccount(ctx, a, first(t, ring, a.ID, inventory.Typed, firstPassword), nil, happened("account.create")))
 	for i, plane := range bed.clusters.Planes {
 		token, err := kube.NormaliseToken(vault.NewValue([]byte(bed.tokens[i])))
 		do(err)
 		c := inventory.Cluster{ID: newID(), Name: plane.Name, Server: plane.URL, CAPEM: string(plane.CAPEM), UID: newID(), State: inventory.ClusterConnected, Since: now, CheckedAt: now, CreatedAt: now}
-		c.Token, err = ring.Seal(app.TokenRecord(c.ID), token)
+		c.Token, err = ring.Seal(inventory.TokenRecord(c.ID), token)
 		do(err)
-		do(s.AddCluster(ctx, c, happened("cluster.create")))
+		do(s.AddCluster(ctx, c, nil, happened("cluster.create")))
 		ns := inventory.Resource{ID: newID(), Name: inventory.KubernetesResourceName("shop", c.Name), Type: inventory.TypeKubernetes, ClusterID: c.ID, Namespace: "shop", CreatedAt: now}
-		do(s.AddResource(ctx, ns, happened("resource.create")))
+		do(s.AddResource(ctx, ns, nil, happened("resource.create")))
 		for _, at := range w.secrets {
 			if at[0] == strconv.Itoa(i) {
 				w.mapSecret(t, s, ring, c, ns, at[1], plane)
@@ -255,7 +255,7 @@ func (w world) order(t *testing.T) string {
 	s := w.open(t)
 	defer s.Close()
 	r := rotation.Run{ID: newID(), AccountID: w.account, Old: 1, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
-	if err := s.OpenRun(t.Context(), r, nil, happened("account.reset")); err != nil {
+	if err := s.OpenRun(t.Context(), r, "", nil, happened("account.reset")); err != nil {
 		t.Fatal(err)
 	}
 	return r.ID
