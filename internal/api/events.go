@@ -53,6 +53,16 @@ func (e *Events) Publish(changes []store.Change) {
 	e.woken = make(chan struct{})
 }
 
+// Forget makes every listener read everything again: changes were missed.
+func (e *Events) Forget() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.next++ // whoever knows of the change before has not seen this one
+	e.ring, e.first = nil, e.next
+	close(e.woken)
+	e.woken = make(chan struct{})
+}
+
 // after returns the changes behind seq and a channel that is closed at the next one. ok is false when some of them are
 // forgotten.
 func (e *Events) after(seq int64) (changes []client.Change, woken <-chan struct{}, ok bool) {

@@ -44,13 +44,13 @@ func (s *Server) mappingOps() {
 	ofAccount := func(ctx context.Context, in *newMappingIn) (policy.Object, string, error) {
 		return s.accountObject(ctx, in.Body.AccountID)
 	}
-	op(s, operation[mappingsIn]{Method: http.MethodGet, Path: "/mappings", Op: policy.AccountList, ID: "mapping.list",
+	op(s, operation[mappingsIn]{Method: http.MethodGet, Path: "/mappings", Op: policy.MappingList,
 		Summary: "Which account stands in which Secret key"}, s.mappings)
 	op(s, operation[newMappingIn]{Method: http.MethodPost, Path: "/mappings", Op: policy.MappingCreate, Status: http.StatusCreated,
 		Summary: "Map a Secret key to an account", Object: ofAccount}, s.addMapping)
 	op(s, operation[newMappingIn]{Method: http.MethodPost, Path: "/mappings/compare", Op: policy.MappingCreate, ID: "mapping.compare",
 		Summary: "How a key compares with an account, without showing either", Object: ofAccount}, s.compare)
-	op(s, operation[mappingIn]{Method: http.MethodGet, Path: "/mappings/{mapping}", Op: policy.MappingList, ID: "mapping.get", Summary: "One mapping",
+	op(s, operation[mappingIn]{Method: http.MethodGet, Path: "/mappings/{mapping}", Op: policy.MappingGet, Summary: "One mapping",
 		Object: func(ctx context.Context, in *mappingIn) (policy.Object, string, error) {
 			return s.mappingObject(ctx, in.Mapping)
 		},

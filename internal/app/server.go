@@ -38,7 +38,7 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 		return err
 	}
 	events := api.NewEvents()
-	st, err := store.Open(ctx, store.Config{DSN: cfg.Database, Dir: cfg.Data, Log: log, Changed: events.Publish})
+	st, err := store.Open(ctx, store.Config{DSN: cfg.Database, Dir: cfg.Data, Log: log, Changed: events.Publish, Missed: events.Forget})
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,8 @@ const (
 	AccountVerify   Operation = "account.verify"
 	AccountVersions Operation = "account.versions"
 
-	MappingList   Operation = "mapping.list"   // decided on the account
+	MappingList   Operation = "mapping.list"
+	MappingGet    Operation = "mapping.get"    // decided on the account
 	MappingCreate Operation = "mapping.create" // decided on the account, and again on the Secret's resource
 	MappingDelete Operation = "mapping.delete" // decided on the account
 

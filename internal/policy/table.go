@@ -55,7 +55,8 @@ var table = map[Operation]row{
 	AccountVerify:   {always, use, never, use, false, false},
 	AccountVersions: {always, view, always, view, false, false},
 
-	MappingList:   {always, view, always, view, false, false},
+	MappingList:   {always, always, always, always, false, false},
+	MappingGet:    {always, view, always, view, false, false},
 	MappingCreate: {always, manage, never, manage, false, false},
 	MappingDelete: {always, manage, never, manage, false, false},
 

@@ -66,7 +66,8 @@ type Engine struct {
 	// MaxTries is how often a step is tried against something that does not answer before the run needs attention.
 	MaxTries int
 	// Saw, if set, is given the Secrets of a cluster as they were read back after they were written, so that the repository
-	// has them too. It may be called by several goroutines at once. If it fails, the next sync does its work.
+	// has them too. It may be called by several goroutines at once, and again for what it has. Until it succeeds the writes
+	// do not count as done.
 	Saw func(ctx context.Context, clusterID string, seen []Seen) error
 	// At is told each named point that a run passes. It is for tests that kill the process there; nil in production.
 	At func(point string)

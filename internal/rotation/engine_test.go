@@ -39,6 +39,9 @@ func (w *world) turned(when string) {
 		if s.data["password"] != w.accepted {
 			w.t.Errorf("%s: %s holds %q", when, name, s.data["password"])
 		}
+		if got := w.saw[name+":password"]; got != w.accepted {
+			w.t.Errorf("%s: the repository was told that %s holds %q", when, name, got)
+		}
 	}
 }
 
@@ -57,7 +60,7 @@ func TestResumeAfterEveryFault(t *testing.T) {
 	calls := []string{
 		"store:begin:minted", "store:minted", "store:begin:applied", "store:applied", "store:begin:verified", "store:verified",
 		"store:begin:published", "store:writes", "store:published", "store:rolled_out", "store:begin:retired", "store:retired", "store:done",
-		"target:change", "target:login", "target:prove", "cluster:read", "cluster:patch",
+		"target:change", "target:login", "target:prove", "cluster:read", "cluster:patch", "saw",
 	}
 	for _, call := range calls {
 		for _, m := range []mode{fails, lost} {

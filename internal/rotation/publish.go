@@ -205,16 +205,17 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 	for i := range ps {
 		ps[i].writes = proved(ps[i].writes, seen[ps[i].name], err, value)
 	}
-	e.saw(ctx, run, cluster, seen, ps)
+	err = e.saw(ctx, cluster, seen, ps)
 	for _, p := range ps {
-		results <- p.writes
+		results <- kept(p.writes, err)
 	}
 }
 
-// saw hands what was read back to the repository.
-func (e *Engine) saw(ctx context.Context, run Run, cluster string, seen map[string]Seen, ps []place) {
+// saw hands what was read back to the repository, before the writes count as done: a sync would otherwise take what this
+// run wrote for a change that somebody made in the cluster.
+func (e *Engine) saw(ctx context.Context, cluster string, seen map[string]Seen, ps []place) error {
 	if e.Saw == nil || len(seen) == 0 {
-		return
+		return nil
 	}
 	all := make([]Seen, 0, len(ps))
 	for _, p := range ps {
@@ -229,9 +230,17 @@ func (e *Engine) saw(ctx context.Context, run Run, cluster string, seen map[stri
 		}
 		all = append(all, s)
 	}
-	if err := e.Saw(ctx, cluster, all); err != nil {
-		e.Log.WarnContext(ctx, "written Secrets were not stored; the next sync does it", "run", run.ID, "cluster", cluster, "err", err)
+	return e.Saw(ctx, cluster, all)
+}
+
+// kept holds writes back that the repository could not be told of: they are read and told again.
+func kept(writes []Write, err error) []Write {
+	for i := range writes {
+		if err != nil && writes[i].State == WriteDone {
+			writes[i].set(WriteHeld, "written and read back, but the repository did not take it: "+reason(err), "the run goes on by itself, or resume it")
+		}
 	}
+	return writes
 }
 
 // read reads Secrets that are about to be written, and then makes sure that the run is still this worker's. Whoever takes

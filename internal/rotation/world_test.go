@@ -35,6 +35,7 @@ type world struct {
 	made     int
 	secrets  map[string]*secret
 	noRemote bool
+	saw      map[string]string // what the repository was told of written keys
 
 	faults map[string]mode // by name of the call, used up once
 	crash  string          // the point at which the process dies, once
@@ -77,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, faults: map[string]mode{}}
+	w := &world{t: t, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, faults: map[string]mode{}}
 	w.accepted = "old"
 	w.keep(1, "old", "current")
 	w.run = Run{ID: "run", AccountID: "acc", State: Queued, Step: Planned, Begun: Planned, Old: 1}
@@ -112,7 +113,7 @@ func text(v vault.Value) (s string) {
 
 func (w *world) engine() *Engine {
 	e := &Engine{Store: w, Vault: w.ring, Targets: w, Clusters: clusters{w}, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		Owner: "test", Lease: time.Minute, MaxTries: 5}
+		Owner: "test", Lease: time.Minute, MaxTries: 5, Saw: w.sees}
 	e.At = func(point string) {
 		w.mu.Lock()
 		die := w.crash == point
@@ -125,6 +126,24 @@ func (w *world) engine() *Engine {
 		}
 	}
 	return e
+}
+
+// sees is the repository being told of what was read back.
+func (w *world) sees(_ context.Context, cluster string, seen []Seen) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.take("saw")
+	for _, s := range seen {
+		for _, key := range s.Written {
+			if m != fails {
+				w.saw[cluster+"/"+s.Name+":"+key] = text(s.Data[key])
+			}
+		}
+	}
+	if m != 0 {
+		return errInjected
+	}
+	return nil
 }
 
 // resume runs the engine until it stops by itself, fails or the process "dies".

@@ -38,3 +38,6 @@ func (s *Store) Blob(text string, args ...any) ([]byte, error) {
 	return queryOne(context.Background(), s.read(context.Background()), "row",
 		func(r scanner) (b []byte, err error) { return b, r.Scan(&b) }, text, args...)
 }
+
+// Payloads are the notices that tell other servers of changes.
+var Payloads = payloads

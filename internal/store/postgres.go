@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -26,10 +27,11 @@ type pg struct {
 	db      *sql.DB
 	reads   *poolReader
 	changed func([]Change)
+	others  *notifier
 }
 
-func openPostgres(ctx context.Context, dsn string, changed func([]Change)) (engine, error) {
-	cfg, err := pgx.ParseConfig(dsn)
+func openPostgres(ctx context.Context, c Config, log *slog.Logger, changed func([]Change)) (engine, error) {
+	cfg, err := pgx.ParseConfig(c.DSN)
 	if err != nil { // its text may quote the URL, and the URL may hold a password
 		return nil, fault.New(fault.Invalid, "the database URL cannot be read").WithField("database").
 			WithCure("write it as postgres://USER@HOST:PORT/DATABASE?sslmode=verify-full")
@@ -54,7 +56,11 @@ func openPostgres(ctx context.Context, dsn string, changed func([]Change)) (engi
 	if err := db.PingContext(ctx); err != nil {
 		return nil, errors.Join(translate(err), db.Close())
 	}
-	return &pg{db: db, reads: &poolReader{db: db}, changed: changed}, nil
+	missed := c.Missed
+	if missed == nil {
+		missed = func() {}
+	}
+	return &pg{db: db, reads: &poolReader{db: db}, changed: changed, others: startNotifier(db, cfg, changed, missed, log)}, nil
 }
 
 func (e *pg) reader() queryer { return e.reads }
@@ -63,7 +69,10 @@ func (e *pg) migrator() *sql.DB { return e.db }
 
 func (e *pg) postgres() bool { return true }
 
-func (e *pg) close() error { return e.db.Close() }
+func (e *pg) close() error {
+	e.others.close()
+	return e.db.Close()
+}
 
 // write runs fn until it does not clash with another transaction, a bounded number of times. Transactions are
 // serialisable, so that what fn reads is as reliable as with SQLite's single writer.
@@ -80,6 +89,7 @@ func (e *pg) write(ctx context.Context, fn func(*Tx) error, alone bool) error {
 		if err == nil {
 			if len(changes) > 0 {
 				e.changed(changes)
+				e.others.tell(changes)
 			}
 			return nil
 		}

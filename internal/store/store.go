@@ -34,7 +34,10 @@ type Config struct {
 	// Changed, if set, is called after every commit with the changes that its calls announced, in commit order on
 	// SQLite. It is called from several goroutines on PostgreSQL and holds up answers, so it must be quick and must not
 	// call the store.
+	// On PostgreSQL it hears of the commits of other servers too, a moment later.
 	Changed func([]Change)
+	// Missed, if set, is called when commits of other servers may not have been heard of. It must be quick.
+	Missed func()
 }
 
 // Change says that an object is not what it was. It carries names only, for the event stream.
@@ -79,7 +82,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	}
 	var err error
 	if isPostgres(cfg.DSN) {
-		s.engine, err = openPostgres(ctx, cfg.DSN, s.changed)
+		s.engine, err = openPostgres(ctx, cfg, s.log, s.changed)
 	} else {
 		s.engine, err = openSQLite(ctx, cfg, s.log, s.changed)
 	}
