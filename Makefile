@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 KUBE_BIN := tools/kube/bin
 
-.PHONY: help setup kube console console-test check test
+.PHONY: help setup kube console console-test check test build run demo
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -14,6 +14,17 @@ setup: ## install what is missing on this machine (Debian packages; needs root)
 
 kube: ## build the local Kubernetes control plane (7 to 10 minutes the first time, then cached)
 	@tools/kube/build.sh
+
+build: console ## build bin/keyturn with the console in it
+	@echo "build: bin/keyturn (about a minute the first time)"
+	@mkdir -p bin
+	$(GO) build -o bin/keyturn ./cmd/keyturn
+
+run: build ## run the server alone, with its data in ./data (more flags: make run ARGS=…)
+	bin/keyturn server --data data $(ARGS)
+
+demo: setup kube build ## play the whole story on real servers and leave them running (DEMO_ONCE=1: stop them again)
+	@$(GO) run ./test/demo
 
 check: ## formatting, vet, generated code is fresh
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

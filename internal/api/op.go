@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -53,17 +54,17 @@ type answer[T any] struct {
 // list answers with something that has no revision.
 type list[T any] struct{ Body T }
 
-// byRev is embedded in inputs of updates and deletions.
-type byRev struct {
-	IfMatch string `header:"If-Match" doc:"the ETag that was read"`
+// IfMatch is embedded in inputs of updates and deletions. It is exported because huma looks into no other.
+type IfMatch struct {
+	ETag string `header:"If-Match" maxLength:"64" doc:"the ETag that was read"`
 }
 
 // rev returns the revision that the caller read. It fails with the code precondition-required when there is none.
-func (b byRev) rev() (int64, error) {
-	if b.IfMatch == "" {
+func (m IfMatch) rev() (int64, error) {
+	if m.ETag == "" {
 		return 0, &problem{Problem: precondition()}
 	}
-	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(b.IfMatch, "W/"), `"`), 10, 64)
+	n, err := strconv.ParseInt(strings.Trim(strings.TrimPrefix(m.ETag, "W/"), `"`), 10, 64)
 	if err != nil {
 		return 0, fault.New(fault.Stale, "the If-Match header is no ETag of this object").WithCure("read the object and send its ETag")
 	}
@@ -85,6 +86,7 @@ func op[I, O any](s *Server, o operation[I], handle func(ctx context.Context, c 
 	huma.Register(s.huma, huma.Operation{
 		OperationID: id, Method: o.Method, Path: path, Summary: o.Summary, DefaultStatus: o.Status, Tags: []string{word},
 		MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true, Metadata: map[string]any{"operation": string(o.Op)},
+		Middlewares: huma.Middlewares{s.signedIn(o.Op)},
 	}, func(ctx context.Context, in *I) (*O, error) {
 		r := requestOf(ctx)
 		r.secret = r.secret || o.Secret
@@ -96,17 +98,34 @@ func op[I, O any](s *Server, o operation[I], handle func(ctx context.Context, c 
 	})
 }
 
-func decide[I, O any](ctx context.Context, s *Server, r *request, o operation[I], in *I, handle func(context.Context, call, *I) (*O, error)) (*O, error) {
-	if r.refused != nil && r.actor.Kind == identity.KindAnonymous && !anonymous(o.Op) {
-		return nil, r.refused // a session that ended says so, rather than that nobody is signed in
+// signedIn refuses who is not signed in before anything of the request is read: neither its body nor what it names.
+func (s *Server) signedIn(op policy.Operation) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		r := requestOf(hc.Context())
+		if r.actor.Kind != identity.KindAnonymous || anonymous(op) {
+			next(hc)
+			return
+		}
+		_, err := s.Gate.Check(hc.Context(), r.actor, op, policy.Object{}, "")
+		if r.refused != nil && errors.Is(err, fault.Unauthenticated) {
+			err = r.refused // a session that ended says so, rather than that nobody is signed in
+		}
+		p := problemOf(s.Log, r.id, err)
+		for name, values := range p.headers {
+			for _, v := range values {
+				hc.AppendHeader(name, v)
+			}
+		}
+		hc.SetHeader("Content-Type", p.ContentType(""))
+		hc.SetStatus(p.Status)
+		_ = marshal(hc.BodyWriter(), p.Problem) // a client that went away is no fault of ours
 	}
+}
+
+func decide[I, O any](ctx context.Context, s *Server, r *request, o operation[I], in *I, handle func(context.Context, call, *I) (*O, error)) (*O, error) {
 	c := call{Actor: r.actor, Browser: r.browser}
 	var name string
 	if o.Object != nil {
-		// Nothing about an object may be looked up for somebody who is not signed in.
-		if d := policy.Decide(r.actor, o.Op, policy.Object{}); r.actor.Kind == identity.KindAnonymous && !d.Allowed {
-			return nil, d.Err(r.actor)
-		}
 		var err error
 		if c.Object, name, err = o.Object(ctx, in); err != nil {
 			return nil, err

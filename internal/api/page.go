@@ -99,11 +99,3 @@ func (q *Query) words(name string) []string {
 	}
 	return out
 }
-
-// IfMatch is embedded in inputs of updates and deletions. It is exported because the decoder looks into no other.
-type IfMatch struct {
-	ETag string `header:"If-Match" doc:"the ETag that was read"`
-}
-
-// rev returns the revision that the caller read. It fails with the code precondition-required when there is none.
-func (m IfMatch) rev() (int64, error) { return byRev{m.ETag}.rev() }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/fault"
@@ -148,10 +149,20 @@ func refusedByHuma(status int, msg string, errs []error) *problem {
 	for _, err := range errs {
 		var d *huma.ErrorDetail
 		if errors.As(err, &d) {
-			p.Errors = append(p.Errors, client.FieldProblem{Location: clip(d.Location), Message: d.Message})
+			p.Errors = append(p.Errors, client.FieldProblem{Location: location(d), Message: d.Message})
 		}
 	}
 	return p
+}
+
+// location says which field is at fault. The name of one that does not exist is the caller's own text, and may be a value
+// in the wrong place: of it only the part of the request is told.
+func location(d *huma.ErrorDetail) string {
+	if d.Message == validation.MsgUnexpectedProperty || d.Message == "unknown query parameter" {
+		part, _, _ := strings.Cut(d.Location, ".")
+		return part
+	}
+	return clip(d.Location)
 }
 
 // clip keeps the name of a field that nobody knows from becoming a way to have a text repeated.

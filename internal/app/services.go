@@ -136,7 +136,7 @@ func (s *server) start(ctx context.Context, runs, fetches *jobs.Worker, sequence
 	})
 	s.loops.Go(func() error {
 		return every(ctx, janitorEvery, func(ctx context.Context) {
-			if _, err := s.store.DropOldKeys(ctx, time.Now().Add(-forgetReplies)); err != nil && ctx.Err() == nil {
+			if _, err := s.store.DropOldKeys(ctx, time.Now().Add(-forgetReplies), time.Now().Add(-writeTimeout)); err != nil && ctx.Err() == nil {
 				s.log.Warn("old answers were not dropped", "err", err)
 			}
 		})

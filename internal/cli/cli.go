@@ -86,7 +86,7 @@ func (k *command) root() *cobra.Command {
 	flags.BoolVar(&k.noHeaders, "no-headers", false, "tables without their first line")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(formats, cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(
-		k.serverCommand(), k.setupCommand(), k.loginCommand(), k.logoutCommand(), k.whoamiCommand(), k.versionCommand(),
+		k.serverCommand(), k.unsealCommand(), k.setupCommand(), k.loginCommand(), k.logoutCommand(), k.whoamiCommand(), k.versionCommand(),
 		k.clusterCommands(), k.resourceCommands(), k.accountCommands(), k.mappingCommands(), k.rotationCommands(),
 		k.auditCommands(), k.userCommands(), k.groupCommands(), k.grantCommands(), k.tokenCommands(),
 	)

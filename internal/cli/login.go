@@ -57,6 +57,42 @@ func (k *command) loginCommand() *cobra.Command {
 	return c
 }
 
+func (k *command) unsealCommand() *cobra.Command {
+	var trust trustFlags
+	var passphraseFile string
+	c := k.act("unseal [--server URL] [--passphrase-file F|-] [--ca-file F | --ca-sha256 HEX]",
+		"Open a sealed server: with its passphrase, or after its root key file was put back", 0, 0, func(ctx context.Context, _ []string) error {
+			t, err := k.firstContact(ctx, trust)
+			if err != nil {
+				return err
+			}
+			api, err := k.connectTo(t)
+			if err != nil {
+				return err
+			}
+			h, err := api.Health(ctx)
+			if err != nil {
+				return err
+			}
+			var in client.Unseal
+			if h.Sealed && h.Passphrase {
+				if in.Passphrase, err = k.value("passphrase-file", passphraseFile, "Passphrase"); err != nil {
+					return err
+				}
+			}
+			if h.Sealed {
+				if _, err = api.Unseal(ctx, in); err != nil {
+					return err
+				}
+			}
+			_, err = fmt.Fprintln(k.Err, "The server is open.")
+			return err
+		})
+	c.Flags().StringVar(&passphraseFile, "passphrase-file", "", "file with the passphrase, or - for standard input")
+	trust.add(c)
+	return c
+}
+
 func (k *command) setupCommand() *cobra.Command {
 	var trust trustFlags
 	var name, code, codeFile, passwordFile string

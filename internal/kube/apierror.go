@@ -13,8 +13,11 @@ import (
 	"github.com/keyturn/keyturn/internal/fault"
 )
 
+const codeAdmission = "admission-denied"
+
 // apiFault turns an error of the API server or of the way to it into a fault. what names the attempt, such as "patch
-// secret a/b". The server's own text is never passed on: it may quote the object. A cancelled ctx is returned as it is.
+// secret a/b". The server's own text is not passed on, for it may quote the object: of a refusal for want of a right only the
+// right is, and PatchSecret adds what an admission policy said. A cancelled ctx is returned as it is.
 // For a write, only faults with Unchanged set promise that nothing was stored; after any other the caller must read.
 func apiFault(err error, what string) error {
 	if err == nil || errors.Is(err, context.Canceled) || fault.KindOf(err) != "" {
@@ -30,16 +33,19 @@ func apiFault(err error, what string) error {
 	}
 	msg := status.Status().Message
 	switch code := int(status.Status().Code); {
-	case strings.Contains(msg, "denied request") || strings.Contains(msg, "denied the request"):
-		return f(fault.Conflict, "admission-denied", "an admission policy of the cluster refused it",
-			"ask the cluster's administrator which policy refuses this change; the API server's audit log has its reason")
+	case denied(msg):
+		return f(fault.Conflict, codeAdmission, "an admission policy of the cluster refused it",
+			"do what the policy asks for, or have the cluster's administrator change it, then try again")
 	case code == http.StatusForbidden && strings.Contains(msg, "exceeded quota"):
 		return f(fault.Conflict, "quota-exceeded", "a quota of the namespace is used up", "raise the ResourceQuota")
 	case code == http.StatusUnauthorized:
 		return f(fault.Denied, "cluster-token-refused", "the cluster does not accept the token", "test the cluster and renew its token")
 	case code == http.StatusForbidden:
-		return f(fault.Denied, "cluster-right-missing", "the connector has no right to do it",
-			"test the cluster: the test lists missing rights")
+		cause := "the connector has no right to do it"
+		if right, ok := lackedRight(msg); ok {
+			cause = "the connector has no right to " + right.String()
+		}
+		return f(fault.Denied, "cluster-right-missing", cause, "test the cluster: the test lists what is missing, and prints the manifest that adds it")
 	case code == http.StatusNotFound:
 		return f(fault.NotFound, "cluster-object-gone", "the cluster has no such object", "sync the cluster")
 	case code == http.StatusConflict, strings.Contains(msg, "metadata.uid: Invalid"):

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -131,8 +132,8 @@ func (c *Conn) GetSecret(ctx context.Context, namespace, name string) (Secret, e
 }
 
 // PatchSecret sets exactly the keys of data, provided that the Secret still has this uid and resourceVersion; a newer
-// change fails with fault.Stale. It returns the Secret as the server stored it, for the caller to compare. A fault
-// without Unchanged leaves open whether the write happened.
+// change fails with fault.Stale. It returns the Secret as the server stored it, for the caller to compare. The write is sent
+// once, so a fault with Unchanged is about this very write; one without leaves open whether it happened.
 func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVersion string, data map[string]vault.Value) (Secret, error) {
 	if uid == "" || resourceVersion == "" || len(data) == 0 {
 		return Secret{}, fault.New(fault.Invalid, "a write to secret %s/%s needs its uid, its resourceVersion and a key", namespace, name)
@@ -142,12 +143,54 @@ func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVe
 	if err != nil {
 		return Secret{}, err
 	}
-	s, err := c.typed.CoreV1().Secrets(namespace).Patch(ctx, name, types.MergePatchType, body,
-		metav1.PatchOptions{FieldManager: FieldManager})
-	if err != nil {
-		return Secret{}, apiFault(err, fmt.Sprintf("patch secret %s/%s", namespace, name))
+	what := fmt.Sprintf("patch secret %s/%s", namespace, name)
+	s, err := c.patch(ctx, namespace, name, body)
+	if err == nil {
+		return newSecret(s), nil
 	}
-	return newSecret(s), nil
+	f, ok := errors.AsType[*fault.Error](apiFault(err, what))
+	if !ok || f.Code != codeAdmission {
+		return Secret{}, apiFault(err, what)
+	}
+	f.Msg += ": " + c.denial(ctx, err, namespace, name, data)
+	return Secret{}, f
+}
+
+// maxThrottled is how often a write is sent again that the API server had no time for.
+const maxThrottled = 10
+
+// patch sends a merge patch. client-go would send it again after any status from 500 on that comes with Retry-After, and
+// the answer to the second would hide that the first was stored. Only a throttled one is repeated here: 429 says that
+// nothing was begun.
+func (c *Conn) patch(ctx context.Context, namespace, name string, body []byte) (*corev1.Secret, error) {
+	for try := 1; ; try++ {
+		s := &corev1.Secret{}
+		err := c.typed.CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(namespace).Resource("secrets").Name(name).
+			VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, scheme.ParameterCodec).
+			Body(body).MaxRetries(0).Do(ctx).Into(s)
+		if err == nil {
+			return s, nil
+		}
+		if !apierrors.IsTooManyRequests(err) || try == maxThrottled {
+			return nil, err
+		}
+		wait, _ := apierrors.SuggestsClientDelay(err)
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Duration(max(wait, 1)) * time.Second):
+		}
+	}
+}
+
+// denial says why an admission policy refused to write data, if that tells nothing of a value: neither of a new one nor of
+// one that the Secret holds.
+func (c *Conn) denial(ctx context.Context, err error, namespace, name string, data map[string]vault.Value) string {
+	now, readErr := c.GetSecret(ctx, namespace, name)
+	if readErr != nil {
+		return "its reason is not shown, because the Secret could not be read to see that it repeats no value"
+	}
+	return denialOf(err, slices.AppendSeq(slices.Collect(maps.Values(data)), maps.Values(now.Data))...)
 }
 
 func mergePatch(uid, resourceVersion string, data map[string]vault.Value) ([]byte, error) {

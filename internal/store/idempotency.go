@@ -72,10 +72,11 @@ func (s *Store) FinishKey(ctx context.Context, actorID, key string, status int, 
 	})
 }
 
-// DropOldKeys forgets the keys that were claimed before a time, those of requests that died too, and returns how many.
-func (s *Store) DropOldKeys(ctx context.Context, before time.Time) (n int64, err error) {
+// DropOldKeys forgets the keys that were claimed before a time, and those of requests that were not answered and were
+// claimed before dead, since whoever worked on them has died. It returns how many.
+func (s *Store) DropOldKeys(ctx context.Context, before, dead time.Time) (n int64, err error) {
 	err = s.write(ctx, func(tx *Tx) error {
-		n, err = exec(ctx, tx, `DELETE FROM idempotency_keys WHERE created_at < $1`, micro(before))
+		n, err = exec(ctx, tx, `DELETE FROM idempotency_keys WHERE created_at < $1 OR created_at < $2 AND status = 0`, micro(before), micro(dead))
 		return err
 	})
 	return n, err

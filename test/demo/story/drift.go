@@ -1,0 +1,86 @@
+package story
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	changed = "shop-east/smtp"
+	deleted = "shop-east/feature-flags"
+)
+
+func changeSecret(ctx context.Context, s *Stage) error {
+	s.smtp = rand.Text()
+	s.secrets = append(s.secrets, s.smtp)
+	b, err := json.Marshal(secret("shop", "smtp", basicType, data{"username": []byte("mailer"), "password": []byte(s.smtp)}))
+	if err != nil {
+		return err
+	}
+	if _, err := s.sites[0].kubectl(ctx, string(b), "replace", "-f", "-"); err != nil {
+		return err
+	}
+	_, err = s.admin(ctx, "cluster", "sync", s.sites[0].name)
+	return err
+}
+
+func provedChange(ctx context.Context, s *Stage) (string, error) {
+	o, err := s.sites[0].secret(ctx, "shop", "smtp")
+	if err != nil {
+		return "", err
+	}
+	want, err := value(o, "password")
+	if err != nil {
+		return "", err
+	}
+	got, err := s.admin(ctx, "account", "reveal", changed, "--key", "password")
+	if err != nil {
+		return "", err
+	}
+	if got != want || want != s.smtp {
+		return "", errors.New("the repository does not have what kubectl reads")
+	}
+	old, err := s.admin(ctx, "account", "reveal", changed, "--key", "password", "--version", "1")
+	if err == nil && old == want {
+		err = errors.New("version 1 is not the old value")
+	}
+	return "kubectl reads what is revealed; the old value is version 1", err
+}
+
+func deleteSecret(ctx context.Context, s *Stage) error {
+	if _, err := s.sites[0].kubectl(ctx, "", "-n", "shop", "delete", "secret", "feature-flags"); err != nil {
+		return err
+	}
+	_, err := s.admin(ctx, "cluster", "sync", s.sites[0].name)
+	return err
+}
+
+// provedTombstone looks for exactly one tombstone, and lets the API server judge whether its value can be restored.
+func provedTombstone(ctx context.Context, s *Stage) (string, error) {
+	gone, err := s.secretAccounts(ctx, s.anna, nil, "--state", "tombstone")
+	if err != nil {
+		return "", err
+	}
+	if len(gone) != 1 || gone[0].ResourceName+"/"+gone[0].Name != deleted {
+		return "", fmt.Errorf("%d tombstones, of which %s should be the only one", len(gone), deleted)
+	}
+	if _, err := s.sites[0].secret(ctx, "shop", "feature-flags"); err == nil || !strings.Contains(err.Error(), "NotFound") {
+		return "", fmt.Errorf("kubectl: the Secret is still there (%w)", err)
+	}
+	manifest, err := s.admin(ctx, "account", "download", gone[0].ID)
+	if err != nil {
+		return "", err
+	}
+	out, err := s.sites[0].kubectl(ctx, manifest, "create", "--dry-run=server", "-f", "-", "-o", `jsonpath={.data.flags\.json}`)
+	if err != nil {
+		return "", err
+	}
+	if out == "" {
+		return "", errors.New("kubectl: the restored Secret would be empty")
+	}
+	return "kubectl: it is gone there, and would take the kept value back", nil
+}
