@@ -122,6 +122,14 @@ func (c *Client) FindAccount(ctx context.Context, name string) (Found, error) {
 	if s := living(secrets.Items); s != nil {
 		return Found{Secret: s}, nil
 	}
+	// Lists leave tombstones out, but their values are kept and can be asked for.
+	gone, err := c.Secrets(ctx, SecretFilter{Resource: resource, Name: account, State: []string{"tombstone"}})
+	if err != nil && !notFound(err) {
+		return Found{}, err
+	}
+	if len(gone.Items) > 0 {
+		return Found{Secret: &gone.Items[0]}, nil
+	}
 	return Found{}, noAccount("Look at the list of accounts; its names are RESOURCE/ACCOUNT.")
 }
 

@@ -114,6 +114,10 @@ func (e *lite) close() error {
 		errs = append(errs, e.pool.Close())
 	}
 	if e.conn != nil {
+		// After a clean stop everything is in the one file that people copy.
+		if _, err := e.conn.ExecContext(context.Background(), `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+			errs = append(errs, translate(err))
+		}
 		errs = append(errs, e.conn.Close())
 	}
 	if e.writer != nil {
