@@ -30,9 +30,8 @@ check: ## formatting, vet, generated code is fresh
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 
-test: setup kube check ## install what is missing and run every test
-	$(GO) test -race -timeout 40m ./...
-	@$(MAKE) --no-print-directory console-test
+test: setup kube check console-test ## install what is missing and run every test
+	$(GO) test -race -timeout 60m ./...
 
 console/node_modules/.done: console/package.json console/package-lock.json
 	cd console && npm ci --no-audit --no-fund
