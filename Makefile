@@ -18,7 +18,7 @@ kube: ## build the local Kubernetes control plane (7 to 10 minutes the first tim
 build: console ## build bin/keyturn with the console in it
 	@echo "build: bin/keyturn (about a minute the first time)"
 	@mkdir -p bin
-	$(GO) build -o bin/keyturn ./cmd/keyturn
+	$(GO) build -trimpath -ldflags="-s -w" -o bin/keyturn ./cmd/keyturn
 
 run: build ## run the server alone, with its data in ./data (more flags: make run ARGS=…)
 	bin/keyturn server --data data $(ARGS)

@@ -150,6 +150,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *request, err error) {
 
 // observe writes one line for each request: never its query, as people paste values into search fields.
 func (s *Server) observe(hr *http.Request, r *request, status int, took time.Duration) {
+	if s.Observe != nil {
+		s.Observe(hr.Pattern, status, took)
+	}
 	level := slog.LevelDebug
 	if status >= http.StatusInternalServerError {
 		level = slog.LevelWarn

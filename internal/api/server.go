@@ -26,12 +26,14 @@ const (
 	unsealPath = "/api/v1/unseal"
 )
 
-// Config is what the API is built of. Every field is needed but Console.
+// Config is what the API is built of. Every field is needed but Observe and Console.
 type Config struct {
 	Log     *slog.Logger
 	Version string
 	Seal    Sealing
 	Events  *Events
+	// Observe, if set, is told of each request: its route's pattern, its status and how long it took.
+	Observe func(route string, status int, took time.Duration)
 	// Console serves the pages; it gets the nonce of the Content-Security-Policy.
 	Console func(nonce func(*http.Request) string) http.Handler
 }

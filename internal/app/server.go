@@ -83,9 +83,12 @@ func (s *server) serve(ctx context.Context, listener net.Listener, events *api.E
 	s.loops, loopCtx = errgroup.WithContext(ctx)
 	sealed := &sealing{store: s.store, file: s.cfg.RootKeyFile, passphrase: s.cfg.Passphrase, version: s.cfg.Version, log: s.log}
 	sealed.opened = func(ctx context.Context, ring *vault.Ring) error { return s.open(ctx, loopCtx, sealed, ring) }
-	s.api = api.New(api.Config{Log: s.log, Version: s.cfg.Version, Seal: sealed, Events: events,
-		Console: console.Handler})
+	numbers := newMetrics(s.store, func() bool { return sealed.Health().Sealed })
+	s.api = api.New(api.Config{Log: s.log, Version: s.cfg.Version, Seal: sealed, Events: events, Observe: numbers.observe, Console: console.Handler})
 	sealed.start(ctx)
+	if s.cfg.MetricsListen != "" {
+		s.loops.Go(func() error { return numbers.serve(loopCtx, s.cfg.MetricsListen) })
+	}
 	web := &http.Server{
 		Handler:           s.api.Handler(),
 		TLSConfig:         &tls.Config{Certificates: []tls.Certificate{s.cert.Certificate}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}},

@@ -31,6 +31,8 @@ type Server struct {
 	Passphrase bool
 	// AllowLoopbackClusters permits API servers on this machine.
 	AllowLoopbackClusters bool
+	// MetricsListen is the address for Prometheus (KEYTURN_METRICS_LISTEN), apart from where people are. Empty: none.
+	MetricsListen string
 	// LogFormat is text or json, LogLevel debug, info, warn or error.
 	LogFormat, LogLevel string
 	// Version is the program's.
@@ -53,6 +55,7 @@ func (c Server) Complete() (Server, error) {
 	def(&c.Listen, "KEYTURN_LISTEN", "127.0.0.1:8443")
 	def(&c.RootKeyFile, "KEYTURN_ROOT_KEY_FILE", filepath.Join(c.Data, "root.key"))
 	def(&c.PublicURL, "KEYTURN_PUBLIC_URL", "")
+	def(&c.MetricsListen, "KEYTURN_METRICS_LISTEN", "")
 	def(&c.LogFormat, "KEYTURN_LOG_FORMAT", "text")
 	def(&c.LogLevel, "KEYTURN_LOG_LEVEL", "info")
 	bad := func(field, format string, args ...any) (Server, error) {
