@@ -20,6 +20,8 @@ export default defineConfig({
     setupFiles: ['src/test/setup.ts'],
     include: ['src/**/*.test.{ts,tsx}'],
     maxWorkers: 2,
+    // The accessibility check is slow on a busy machine; that is no failure.
+    testTimeout: 30_000,
     css: false,
     restoreMocks: true,
   },

@@ -21,12 +21,12 @@ export interface Health {
 
 /** Opens a session; the cookie is the server's. Rejects with a Problem. */
 export async function signIn(login: Login): Promise<void> {
-  await postJson('/api/v1/session', login)
+  await postJson('/api/v1/session', { name: login.name, password: login.password })
 }
 
 /** Makes the first administrator with the one-time token. Rejects with a Problem. */
 export async function createAdministrator(token: string, name: string, password: string): Promise<void> {
-  await postJson('/api/v1/setup', { token, name, password })
+  await postJson('/api/v1/setup', { code: token, name, password })
 }
 
 /** Opens a sealed server with its passphrase. Rejects with a Problem. */

@@ -1,5 +1,7 @@
 import { createRootRoute, createRoute, createRouter, type RouterHistory } from '@tanstack/react-router'
 import { FailedPage, LoginPage, NotFoundPage, safeNext, SealedPage, SetupPage } from '../routes/pages'
+import { Inside } from './Inside'
+import { pages } from './pages'
 import { parseSearch, stringifySearch } from './search'
 
 const root = createRootRoute({ notFoundComponent: NotFoundPage, errorComponent: FailedPage })
@@ -19,14 +21,17 @@ const login = createRoute({
 
 const sealed = createRoute({ getParentRoute: () => root, path: '/sealed', component: () => <SealedPage onOpen={() => open('/')} /> })
 
+const inside = createRoute({ getParentRoute: () => root, id: 'inside', component: Inside })
+const insidePages = pages.map(([path, component]) => createRoute({ getParentRoute: () => inside, path, component }))
+
 /** Only pages that exist are registered. The token is taken from the address before the router sees it. */
 export function makeRouter(setupToken: string, history?: RouterHistory) {
   const setup = createRoute({
     getParentRoute: () => root,
     path: '/setup',
-    component: () => <SetupPage token={setupToken} onDone={() => open('/login')} />,
+    component: () => <SetupPage token={setupToken} onDone={() => open('/')} />,
   })
-  return createRouter({ routeTree: root.addChildren([login, setup, sealed]), parseSearch, stringifySearch, history })
+  return createRouter({ routeTree: root.addChildren([login, setup, sealed, inside.addChildren(insidePages)]), parseSearch, stringifySearch, history })
 }
 
 /** Reads the one-time token from the fragment and wipes it from the address bar at once. */

@@ -1,7 +1,9 @@
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core'
-import { type FormEvent, useEffect, useState } from 'react'
+import { useEffect, useState } from 'react'
 import { asProblem, type Problem } from '../api/problem'
-import { createAdministrator, type Health, health, signIn, unseal } from '../api/session'
+import { createAdministrator, type Health, health, unseal } from '../api/session'
+import { useForm } from '../ui/form'
+import { LoginForm } from '../ui/LoginForm'
 import { PlainPage } from '../ui/Page'
 import { ProblemView } from '../ui/ProblemView'
 
@@ -12,46 +14,10 @@ export function safeNext(next: unknown): string {
   return url.origin === location.origin ? url.pathname + url.search : '/'
 }
 
-/** Sends a form's fields; a typed password goes from the field to the request and into no state. */
-function useForm(submit: (fields: (name: string) => string) => Promise<void>) {
-  const [busy, setBusy] = useState(false)
-  const [problem, setProblem] = useState<Problem>()
-  const onSubmit = (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault()
-    const data = new FormData(event.currentTarget)
-    const text = (name: string) => {
-      const value = data.get(name)
-      return typeof value === 'string' ? value : ''
-    }
-    setBusy(true)
-    setProblem(undefined)
-    submit(text).catch((error: unknown) => setProblem(asProblem(error))).finally(() => setBusy(false))
-  }
-  return { busy, problem, onSubmit }
-}
-
 export function LoginPage({ onDone }: { onDone: () => void }) {
-  const [second, setSecond] = useState(false)
-  const { busy, problem, onSubmit } = useForm(async (field) => {
-    try {
-      await signIn({ name: field('name'), password: field('password'), code: field('code') || undefined })
-      onDone()
-    } catch (error) {
-      if (asProblem(error).kind === 'second-factor-required') setSecond(true)
-      else throw error
-    }
-  })
   return (
     <PlainPage title="Sign in">
-      <form onSubmit={onSubmit}>
-        <Stack gap="md">
-          {problem && <ProblemView problem={problem} />}
-          <TextInput name="name" label="Name" autoComplete="username" required withAsterisk={false} autoCapitalize="none" spellCheck={false} />
-          <PasswordInput name="password" label="Password" autoComplete="current-password" required withAsterisk={false} />
-          {second && <TextInput name="code" label="Second factor" description="Six digits from your app" inputMode="numeric" autoComplete="one-time-code" required withAsterisk={false} />}
-          <Button type="submit" loading={busy}>Sign in</Button>
-        </Stack>
-      </form>
+      <LoginForm onDone={onDone} />
     </PlainPage>
   )
 }

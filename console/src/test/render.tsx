@@ -3,6 +3,7 @@ import { render } from '@testing-library/react'
 import axe from 'axe-core'
 import type { ReactElement, ReactNode } from 'react'
 import { expect } from 'vitest'
+import { ClipboardGuard } from '../ui/ClipboardGuard'
 import { cssVariablesResolver, theme } from '../ui/theme'
 
 /** Draws a part with the console's theme, without transitions. */
@@ -10,7 +11,7 @@ export function draw(ui: ReactElement) {
   return render(ui, {
     wrapper: ({ children }: { children: ReactNode }) => (
       <MantineProvider theme={theme} cssVariablesResolver={cssVariablesResolver} env="test">
-        {children}
+        <ClipboardGuard>{children}</ClipboardGuard>
       </MantineProvider>
     ),
   })
@@ -22,5 +23,5 @@ export async function expectAccessible(root: Element = document.body) {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
     rules: { 'color-contrast': { enabled: false } },
   })
-  expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(' | ')}`)).toEqual([])
+  expect(violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.html} ${n.failureSummary ?? ""}`).join(' | ')}`)).toEqual([])
 }

@@ -17,6 +17,12 @@ window.ResizeObserver ??= class {
   unobserve() {}
   disconnect() {}
 }
+HTMLDialogElement.prototype.showModal ??= function (this: HTMLDialogElement) {
+  this.open = true
+}
+HTMLDialogElement.prototype.close ??= function (this: HTMLDialogElement) {
+  this.open = false
+}
 Element.prototype.scrollIntoView ??= () => {}
 
 afterEach(() => {

@@ -1,5 +1,6 @@
 import { Button, Group } from '@mantine/core'
 import type { Problem } from '../api/problem'
+import { useClipboard } from './clipboard'
 import classes from './ProblemView.module.css'
 
 /** The text that "Copy" gives: the four parts and the type. */
@@ -14,7 +15,8 @@ export function problemText({ fields: f }: Problem): string {
 }
 
 /** What happened, why, what to do now, what was not changed. It stays until dismissed. */
-export function ProblemView({ problem, onDismiss }: { problem: Problem; onDismiss?: () => void }) {
+export function ProblemView({ problem, onDismiss, onRetry }: { problem: Problem; onDismiss?: () => void; onRetry?: () => void }) {
+  const clipboard = useClipboard()
   const { title, detail, cause, cure, unchanged, retryAfter } = problem.fields
   return (
     <div role="alert" className={classes.problem}>
@@ -25,8 +27,9 @@ export function ProblemView({ problem, onDismiss }: { problem: Problem; onDismis
       {unchanged && <p><b>Not changed:</b> {unchanged}</p>}
       {retryAfter !== undefined && <p>Try again in {retryAfter} s.</p>}
       <Group gap="sm" mt="sm">
+        {onRetry && <Button size="compact-sm" variant="default" onClick={onRetry}>Retry</Button>}
         {'clipboard' in navigator && (
-          <Button size="compact-sm" variant="default" onClick={() => void navigator.clipboard.writeText(problemText(problem)).catch(() => {})}>
+          <Button size="compact-sm" variant="default" onClick={() => void clipboard.copyText(problemText(problem)).catch(() => {})}>
             Copy error
           </Button>
         )}

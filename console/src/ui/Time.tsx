@@ -1,6 +1,7 @@
 import { Tooltip } from '@mantine/core'
-import { useEffect, useState } from 'react'
+import { useContext, useEffect, useState } from 'react'
 import { absolute, relative } from './format'
+import { InGrid } from './ingrid'
 import { usePreferences } from './preferences'
 import classes from './Time.module.css'
 
@@ -27,6 +28,7 @@ function useNow(at: number, active: boolean): number {
 /** The only way a time is shown: relative up to 7 days, then absolute; hover and focus give local, UTC and the zone. */
 export function Time({ at, as = 'relative' }: TimeProps) {
   const { preferences } = usePreferences()
+  const inGrid = useContext(InGrid)
   const ms = typeof at === 'number' ? at : Date.parse(at)
   const now = useNow(ms, as === 'relative')
   if (Number.isNaN(ms)) return <span>time not known</span>
@@ -40,7 +42,7 @@ export function Time({ at, as = 'relative' }: TimeProps) {
   )
   return (
     <Tooltip label={label} multiline>
-      <time dateTime={new Date(ms).toISOString()} tabIndex={0} className={classes.time}>
+      <time dateTime={new Date(ms).toISOString()} tabIndex={inGrid ? -1 : 0} className={classes.time}>
         {shown}
       </time>
     </Tooltip>

@@ -1,6 +1,7 @@
 import { act, fireEvent, screen } from '@testing-library/react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { draw, expectAccessible } from '../test/render'
+import { Covered } from './covered'
 import { Value } from './Value'
 
 const canary = 'c4nary <&"\'>$ %00'
@@ -100,6 +101,24 @@ test('copying shows nothing, and the clipboard is cleared', async () => {
   expect(shown()).toBe(false)
   await act(async () => void vi.advanceTimersByTime(30_000))
   expect(written).toEqual([canary, ''])
+})
+
+test('leaving the page of the value does not keep it on the clipboard', async () => {
+  vi.useFakeTimers()
+  vi.spyOn(document, 'hasFocus').mockReturnValue(true)
+  const { rerender } = drawValue()
+  await click(/Copy/)
+  rerender(<p>Another page</p>)
+  await act(async () => void vi.advanceTimersByTime(30_000))
+  expect(written).toEqual([canary, ''])
+})
+
+test('the end of the session clears it', async () => {
+  const page = (over: boolean) => <Covered value={over}><Value name="a" reveal={async () => canary} /></Covered>
+  const { rerender } = draw(page(false))
+  await click(/Reveal/)
+  rerender(page(true))
+  expect(shown()).toBe(false)
 })
 
 test('without focus a bar stays until the clipboard is cleared', async () => {

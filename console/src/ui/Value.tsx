@@ -1,6 +1,8 @@
 import { Button, Group } from '@mantine/core'
-import { useCallback, useEffect, useRef, useState } from 'react'
+import { useCallback, useContext, useEffect, useRef, useState } from 'react'
 import { asProblem, type Problem } from '../api/problem'
+import { clipboardSeconds, useClipboard } from './clipboard'
+import { Covered } from './covered'
 import { ProblemView } from './ProblemView'
 import classes from './Value.module.css'
 
@@ -20,14 +22,14 @@ export interface ValueProps {
   presenting?: boolean
 }
 
-type Clipboard = 'none' | 'copied' | 'uncertain'
-
 export function Value({ name, reveal, presenting = false }: ValueProps) {
   const [value, setValue] = useState<string>()
   const [left, setLeft] = useState(0)
   const [busy, setBusy] = useState(false)
   const [problem, setProblem] = useState<Problem>()
-  const [clipboard, setClipboard] = useState<Clipboard>('none')
+  const [copiedHere, setCopiedHere] = useState(false)
+  const clipboard = useClipboard()
+  const covered = useContext(Covered)
   const asking = useRef<AbortController>(undefined)
 
   const hide = useCallback(() => {
@@ -47,8 +49,8 @@ export function Value({ name, reveal, presenting = false }: ValueProps) {
     }
   }, [hide])
 
-  // Another value, or presenting, ends what is shown.
-  useEffect(() => hide, [name, presenting, hide])
+  // Another value, presenting, or the end of the session ends what is shown.
+  useEffect(() => hide, [name, presenting, covered, hide])
 
   useEffect(() => {
     if (value === undefined) return
@@ -65,24 +67,6 @@ export function Value({ name, reveal, presenting = false }: ValueProps) {
       document.removeEventListener('keydown', onKey)
     }
   }, [value, hide])
-
-  const clear = useCallback(async () => {
-    try {
-      await navigator.clipboard.writeText('')
-      setClipboard('none')
-    } catch {
-      setClipboard('uncertain') // a page without focus may not write
-    }
-  }, [])
-
-  useEffect(() => {
-    if (clipboard !== 'copied') return
-    const timer = setTimeout(() => {
-      if (document.hasFocus()) void clear()
-      else setClipboard('uncertain')
-    }, shownSeconds * 1000)
-    return () => clearTimeout(timer)
-  }, [clipboard, clear])
 
   /** Fetches the value and hands it on, unless the part was hidden meanwhile. */
   const fetchTo = async (deliver: (value: string) => void | Promise<void>) => {
@@ -109,12 +93,10 @@ export function Value({ name, reveal, presenting = false }: ValueProps) {
     })
   const copy = () =>
     fetchTo(async (got) => {
-      try {
-        await navigator.clipboard.writeText(got)
-        setClipboard('copied')
-      } catch {
-        setClipboard('uncertain')
-      }
+      await clipboard.copyValue(got).then(
+        () => setCopiedHere(true),
+        () => setCopiedHere(false), // the guard's bar says so
+      )
     })
 
   const secure = 'clipboard' in navigator
@@ -141,12 +123,8 @@ export function Value({ name, reveal, presenting = false }: ValueProps) {
       </Group>
       {reveal && !secure && <p className={classes.note}>Copying needs HTTPS: this page has no clipboard.</p>}
       <div role="status" className={classes.spoken}>{shown ? 'Value shown for 30 seconds' : ''}</div>
-      {clipboard === 'copied' && <p className={classes.note} role="status">Copied. The clipboard is cleared after 30 seconds.</p>}
-      {clipboard === 'uncertain' && (
-        <div className={classes.bar} role="status">
-          A password may still be on your clipboard.{' '}
-          <Button size="compact-sm" variant="default" onClick={() => void clear()}>Clear</Button>
-        </div>
+      {copiedHere && clipboard.state === 'copied' && (
+        <p className={classes.note} role="status">Copied. The clipboard is cleared after {clipboardSeconds} seconds.</p>
       )}
       {problem && <ProblemView problem={problem} onDismiss={() => setProblem(undefined)} />}
     </div>

@@ -1,5 +1,5 @@
 import { createTheme, type CSSVariablesResolver } from '@mantine/core'
-import { dangerFilled, dark, light, type Palette, primarySteps, shadow, white } from './tokens'
+import { dangerFilled, dark, darkSteps, light, type Palette, primarySteps, shadow, white } from './tokens'
 
 const sans = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
 const mono = 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", monospace'
@@ -7,7 +7,7 @@ const mono = 'ui-monospace, "SF Mono", "Cascadia Mono", "DejaVu Sans Mono", mono
 export const theme = createTheme({
   primaryColor: 'keyturn',
   primaryShade: { light: 7, dark: 6 },
-  colors: { keyturn: primarySteps },
+  colors: { keyturn: primarySteps, dark: darkSteps },
   white,
   black: light.text,
   // Mantine ignores the system's wish for less motion unless told.
@@ -30,8 +30,11 @@ export const theme = createTheme({
     },
   },
   components: {
-    Button: { defaultProps: { size: 'sm' } },
-    Modal: { defaultProps: { transitionProps: { duration: 120, transition: 'fade' } } },
+    Button: {
+      defaultProps: { size: 'sm' },
+      vars: (_theme: unknown, props: { size?: unknown }) => ({ root: props.size === 'sm' ? { '--button-height': '32px' } : {} }),
+    },
+    Modal: { styles: { title: { fontWeight: 600 } }, defaultProps: { transitionProps: { duration: 120, transition: 'fade' } } },
     Drawer: { defaultProps: { transitionProps: { duration: 160 } } },
     Menu: { defaultProps: { shadow: 'md', transitionProps: { duration: 120, transition: 'fade' } } },
     Tooltip: { defaultProps: { events: { hover: true, focus: true, touch: true } } },

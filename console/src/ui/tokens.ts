@@ -82,6 +82,20 @@ export const primarySteps = [
   '#153784',
 ] as const
 
+/** The ten greys that Mantine's own parts take in the dark theme: text, control, line, hover, surface, page. */
+export const darkSteps = [
+  '#E7ECF3',
+  '#B6C1D0',
+  '#94A2B6',
+  '#6F7E94',
+  '#2A3544',
+  '#1B2431',
+  '#151C26',
+  '#151C26',
+  '#0E131A',
+  '#0A0E13',
+] as const
+
 export const white = '#FFFFFF'
 
 /** Red for filled buttons; white on it is at least 4.5:1 in both themes. */

@@ -1,0 +1,79 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Outlet, useLocation } from '@tanstack/react-router'
+import { useCallback, useMemo, useState } from 'react'
+import { asProblem } from '../api/problem'
+import { keys } from '../api/keys'
+import type { EntryKey } from '../ui/nav'
+import { PlainPage } from '../ui/Page'
+import { ProblemView } from '../ui/ProblemView'
+import { ApiContext, bodyOf, makeApi, SessionContext } from './api'
+import { Frame } from './Frame'
+import { Help } from './Help'
+import { SessionWatch } from './session'
+
+// A full load after a change of session: nothing of the old one stays in memory.
+const leave = (address: string) => location.assign(address)
+
+/** What a person who may do an operation finds in the rail. */
+const entryOf: readonly [EntryKey, string][] = [
+  ['clusters', 'cluster.list'],
+  ['secrets', 'account.list'],
+  ['resources', 'resource.list'],
+  ['runs', 'run.list'],
+  ['audit', 'audit.list'],
+]
+
+/** Every page behind a session: who is signed in, the frame, and the page of the address. */
+export function Inside() {
+  const client = useQueryClient()
+  const { href } = useLocation()
+  const [help, setHelp] = useState(false)
+  const [watch] = useState(() => new SessionWatch())
+  const api = useMemo(() => makeApi({ onSignedOut: watch.end, onSealed: () => leave('/sealed') }), [watch])
+  const who = useQuery({
+    queryKey: keys.one('session', 'mine'),
+    queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/session', { signal })),
+  })
+  const running = useQuery({
+    queryKey: keys.counts('run'),
+    queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/runs', { params: { query: { limit: 1 } }, signal })).counts ?? {},
+    enabled: who.data !== undefined,
+  })
+  const onStay = useCallback(async () => {
+    await client.refetchQueries({ queryKey: keys.one('session', 'mine') })
+  }, [client])
+  const signOut = useCallback(() => {
+    void api.DELETE('/api/v1/session').finally(() => leave('/login'))
+  }, [api])
+  if (who.data === undefined) {
+    if (who.error === null) return null
+    const problem = asProblem(who.error)
+    if (problem.status === 401) {
+      leave(href === '/' ? '/login' : `/login?next=${encodeURIComponent(href)}`)
+      return null
+    }
+    return <PlainPage title="The console cannot start"><ProblemView problem={problem} onRetry={() => void who.refetch()} /></PlainPage>
+  }
+  const session = who.data
+  const visible: EntryKey[] = ['overview', ...entryOf.filter(([, op]) => session.can[op]?.allowed).map(([entry]) => entry), 'settings']
+  return (
+    <ApiContext value={api}>
+      <SessionContext value={session}>
+        <Frame
+          watch={watch}
+          user={{ name: session.user.name }}
+          visible={visible}
+          running={(running.data?.['running'] ?? 0) + (running.data?.['queued'] ?? 0)}
+          idleUntil={session.idleUntil === undefined ? undefined : Date.parse(session.idleUntil)}
+          onStay={onStay}
+          onLeave={leave}
+          onHelp={() => setHelp(true)}
+          onSignOut={signOut}
+        >
+          <Outlet />
+          <Help opened={help} onClose={() => setHelp(false)} />
+        </Frame>
+      </SessionContext>
+    </ApiContext>
+  )
+}

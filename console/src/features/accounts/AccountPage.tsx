@@ -1,0 +1,63 @@
+import { useParams } from '@tanstack/react-router'
+import { bodyOf, useApi, useMay } from '../../app/api'
+import { PageHead } from '../../ui/PageHead'
+import { type Tab, tabOf, Tabs } from '../../ui/Tabs'
+import { Time } from '../../ui/Time'
+import { textOf, useAddress } from '../resources/address'
+import { PlaceLink } from '../resources/PlaceLink'
+import { StateWord } from '../resources/StateCounts'
+import { Loaded } from '../resources/Waiting'
+import { AccessTab } from './AccessTab'
+import { type Account, crumbs, truth, useAccount } from './account'
+import { AccountActions } from './AccountActions'
+import { ActivityTab } from './ActivityTab'
+import { MappingsTab } from './MappingsTab'
+import { VersionsTab } from './VersionsTab'
+
+export function AccountPage() {
+  const { resource = '', account: name = '' } = useParams({ strict: false }) as { resource?: string; account?: string }
+  const account = useAccount(resource, name)
+  return (
+    <>
+      {account.data === undefined && <PageHead title={name} above={crumbs(resource)} />}
+      <Loaded of={account}>{(data) => <Shown account={data} />}</Loaded>
+    </>
+  )
+}
+
+function Shown({ account }: { account: Account }) {
+  const api = useApi()
+  const { search } = useAddress()
+  const mayAudit = useMay('audit.list')
+  const mappings = Object.values(account.mappings ?? {}).reduce((sum, n) => sum + n, 0)
+  const tabs: Tab[] = [{ key: 'versions', label: 'Versions' }, { key: 'mappings', label: 'Mappings', count: mappings }]
+  // Grants and the audit log are not everybody's to read.
+  if (account.can?.['share']?.allowed) tabs.push({ key: 'access', label: 'Access' })
+  if (mayAudit.allowed) tabs.push({ key: 'activity', label: 'Activity' })
+  const current = textOf(search['tab'])
+  const tab = tabOf(tabs, current)
+  const verify = async () => bodyOf(await api.POST('/api/v1/accounts/{account}/verify', { params: { path: { account: account.id } } }))
+  return (
+    <>
+      <PageHead
+        title={account.name}
+        above={crumbs(account.resourceName)}
+        state={
+          <>
+            <StateWord object="account" state={account.state}>{account.verifiedAt && account.state === 'verified' ? <Time at={account.verifiedAt} /> : undefined}</StateWord>
+            <span>on <bdi>{account.resourceName}</bdi> ({account.resourceType})</span>
+          </>
+        }
+        actions={<AccountActions account={account} verify={verify} />}
+      >
+        <p>{truth(account)}</p>
+        {account.run && <p><PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>A reset is under way: open its run</PlaceLink></p>}
+      </PageHead>
+      <Tabs label={account.name} tabs={tabs} current={current} />
+      {tab === 'versions' && <VersionsTab account={account} />}
+      {tab === 'mappings' && <MappingsTab account={account} />}
+      {tab === 'access' && <AccessTab account={account} />}
+      {tab === 'activity' && <ActivityTab account={account} />}
+    </>
+  )
+}

@@ -1,0 +1,76 @@
+import { fireEvent, screen, waitFor } from '@testing-library/react'
+import { afterEach, expect, test, vi } from 'vitest'
+import { Problem } from '../../api/problem'
+import { expectAccessible } from '../../test/render'
+import { drawPage, refuse } from '../resources/testPage'
+import { AssociatePage, splitPath } from './AssociatePage'
+import { partly, verdictOf } from './Compared'
+import { answers } from './fixtures'
+
+afterEach(() => vi.unstubAllGlobals())
+
+const search = '?cluster=east&secret=shop/db&key=password'
+const at = (comparison: object, more: Record<string, unknown> = {}, query = search) =>
+  drawPage({
+    route: '/resources/$resource/accounts/$account/associate',
+    at: `/resources/orders-db/accounts/app_rw/associate${query}`,
+    page: AssociatePage,
+    answer: answers({ 'POST /api/v1/mappings/compare': comparison, 'POST /api/v1/mappings': { id: 'm9' }, ...more }),
+  })
+
+const other = { secretId: 's2', cluster: 'west', namespace: 'pay', secret: 'app', key: 'dsn' }
+const maps = (asked: { method: string; path: string; body: unknown }[]) => asked.filter(({ method, path }) => method === 'POST' && path === '/api/v1/mappings').map(({ body }) => body)
+
+test('a verdict for each result', () => {
+  expect(verdictOf('equal', 3).mappable).toBe(true)
+  expect(verdictOf('mapped', 3).mappable).toBe(false)
+  expect(verdictOf('no_value', 0).text).toContain('becomes its first')
+})
+
+test('an address that names no Secret names none', () => {
+  expect(splitPath('shop/db')).toEqual({ namespace: 'shop', name: 'db' })
+  expect(splitPath('shop')).toBeUndefined()
+  expect(splitPath('a/b/c')).toBeUndefined()
+})
+
+test('what was mapped before a refusal is said to stay', () => {
+  const problem = new Problem({ type: 'conflict', title: 'No', status: 409 })
+  expect(partly(problem, 0, 2)).toBe(problem)
+  expect(partly(problem, 1, 2).fields.unchanged).toContain('1 of 2 keys were mapped')
+})
+
+test('equal: the key is mapped, and the ticked others with it', async () => {
+  const { asked, router } = await at({ result: 'equal', others: [other] })
+  expect(await screen.findByText(/Equal to v3/)).toBeTruthy()
+  fireEvent.click(screen.getByRole('checkbox'))
+  await expectAccessible()
+  fireEvent.click(screen.getByRole('button', { name: 'Map 2 keys and save' }))
+  await waitFor(() => expect(router.state.location.href).toBe('/resources/orders-db/accounts/app_rw?tab=mappings'))
+  expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password' }, { accountId: 'a1', secretId: 's2', key: 'dsn' }])
+})
+
+test('differs: nothing is preselected, and nothing is mapped before it is said which is right', async () => {
+  const { asked } = await at({ result: 'differs' })
+  const save = await screen.findByRole<HTMLButtonElement>('button', { name: 'Map and save' })
+  expect(save.disabled).toBe(true)
+  expect(screen.getAllByRole<HTMLInputElement>('radio').some(({ checked }) => checked)).toBe(false)
+  fireEvent.click(screen.getByRole('radio', { name: /cluster/ }))
+  fireEvent.click(save)
+  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', keep: 'cluster' }]))
+})
+
+test('owned by another controller: its advice; mapped already: no button', async () => {
+  const { unmount } = await at({ result: 'equal', owner: 'ExternalSecret shop/db', advice: 'Change it at its source.' })
+  expect(await screen.findByText('ExternalSecret shop/db')).toBeTruthy()
+  expect(screen.getByText('Change it at its source.')).toBeTruthy()
+  unmount()
+  await at({ result: 'mapped', reason: 'The key is mapped to another account.' })
+  expect(await screen.findByText('The key is mapped to another account.')).toBeTruthy()
+  expect(screen.queryByRole('button', { name: /Map/ })).toBeNull()
+})
+
+test('a refusal stays on the page with its cure', async () => {
+  await at({ result: 'equal' }, { 'POST /api/v1/mappings': refuse(409, { type: 'key-mapped', title: 'The key is mapped', cure: 'Delete that mapping first.' }) })
+  fireEvent.click(await screen.findByRole('button', { name: 'Map and save' }))
+  expect(await screen.findByText('Delete that mapping first.')).toBeTruthy()
+})

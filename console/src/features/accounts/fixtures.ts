@@ -1,0 +1,40 @@
+import { type Answer, page } from '../resources/testPage'
+
+const yes = { allowed: true }
+
+export const account = {
+  id: 'a1', name: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', resourceType: 'postgresql', state: 'verified', verifiedAt: '2026-11-23T12:00:00Z',
+  current: 3, mappings: { in_sync: 2, behind: 1 }, createdAt: '2026-11-01T00:00:00Z', rev: 7,
+  can: { update: yes, delete: { allowed: false, reason: 'A reset of this account is under way.' }, reveal: yes, reset: yes, verify: yes, map: yes, share: yes },
+}
+export const mapping = {
+  id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', clusterId: 'c1', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db',
+  key: 'password', state: 'in_sync', written: 3, current: 3, createdBy: 'anna', createdAt: '2026-11-01T00:00:00Z', rev: 2, can: { delete: yes },
+}
+export const versions = [
+  { number: 3, stage: 'current', source: 'generated', actor: 'anna', createdAt: '2026-11-20T00:00:00Z', can: { reveal: yes, restore: { allowed: false, reason: 'This version is the current one.' } } },
+  { number: 2, stage: 'retired', source: 'typed', actor: 'ben', createdAt: '2026-10-20T00:00:00Z', can: { reveal: yes, restore: yes } },
+]
+export const secret = {
+  id: 's1', clusterId: 'c1', clusterName: 'east', resourceId: 'r2', resourceName: 'shop-east', namespace: 'shop', name: 'db', type: 'Opaque', keyCount: 2, mappedKeys: 0, size: 128,
+  state: 'in_sync', seenAt: '2026-11-01T00:00:00Z', createdAt: '2026-11-01T00:00:00Z', uid: 'u', resourceVersion: '1', current: 2, rev: 1, can: { map: yes, reveal: yes, download: yes },
+}
+export const keysOf = [{ name: 'password', size: 64 }, { name: 'user', size: 64 }]
+
+/** What a server with one account, one Secret and one mapping answers; a test gives what is different. */
+export function answers(more: Record<string, unknown> = {}): Answer {
+  const known: Record<string, unknown> = {
+    'GET /api/v1/accounts': page([account], { counts: { verified: 1 } }),
+    'GET /api/v1/accounts/a1': account,
+    'GET /api/v1/accounts/a1/versions': { items: versions },
+    'GET /api/v1/mappings': page([mapping, { ...mapping, id: 'm2', secret: 'api', state: 'behind', written: 2 }], { counts: { in_sync: 1, behind: 1 } }),
+    'GET /api/v1/clusters': page([{ id: 'c1', name: 'east' }]),
+    'GET /api/v1/secrets': page([secret], { counts: { in_sync: 1 } }),
+    'GET /api/v1/secrets/s1': { ...secret, keys: keysOf },
+    'GET /api/v1/types': { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', minLength: 8, maxLength: 100, verify: true, change: true, reconcile: true }] },
+    'GET /api/v1/grants': page([], { can: { create: yes } }),
+    'GET /api/v1/audit': page([]),
+    ...more,
+  }
+  return ({ method, path }) => known[`${method} ${path}`]
+}

@@ -1,0 +1,138 @@
+import { Button, Group, Select, TextInput } from '@mantine/core'
+import { useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { changedMeanwhile, ifMatch } from '../../api/client'
+import { keys } from '../../api/keys'
+import { bodyOf, type Schemas, useApi } from '../../app/api'
+import { Confirm } from '../../ui/Confirm'
+import { Fact, Facts } from '../../ui/Fact'
+import { useForm } from '../../ui/form'
+import { count } from '../../ui/format'
+import { ProblemView } from '../../ui/ProblemView'
+import { useToast } from '../../ui/say'
+import { Time } from '../../ui/Time'
+import { fieldError, settingsOf } from './fields'
+import { useRead } from './named'
+import { Offer } from './Offer'
+import classes from './parts.module.css'
+import { kubernetes, readTypes, type Resource } from './resource'
+import { SettingsFields } from './SettingsFields'
+import { Loaded } from './Waiting'
+import { PlaceLink } from './PlaceLink'
+
+/** How Keyturn reaches a resource. What a fetch made is the cluster's to change. */
+export function ConnectionTab({ resource }: { resource: Resource }) {
+  const api = useApi()
+  const isKube = resource.type === kubernetes
+  const types = useRead([...keys.lists('resource'), 'types'], (signal) => readTypes(api, signal), !isKube)
+  if (isKube) {
+    return (
+      <Facts>
+        <Fact label="Cluster">
+          {resource.clusterRemoved || !resource.clusterName
+            ? `${resource.clusterName || 'not known'} (removed)`
+            : <PlaceLink place={{ to: '/clusters/$cluster', params: { cluster: resource.clusterName } }}><bdi>{resource.clusterName}</bdi></PlaceLink>}
+        </Fact>
+        <Fact label="Namespace"><bdi>{resource.namespace}</bdi></Fact>
+        <Fact label="Made"><Time at={resource.createdAt} /></Fact>
+        <Fact label="Changed on">the cluster’s page; this resource has no settings of its own</Fact>
+      </Facts>
+    )
+  }
+  return (
+    <Loaded of={types} lines={6}>
+      {(all) => <Settings key={resource.rev} resource={resource} type={all.find(({ type }) => type === resource.type)} />}
+    </Loaded>
+  )
+}
+
+function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'] | undefined }) {
+  const api = useApi()
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const say = useToast()
+  const may = resource.can?.['update']
+  const accounts = useRead(keys.list('account', { resource: resource.id, as: 'names' }), async (signal) =>
+    bodyOf(await api.GET('/api/v1/accounts', { params: { query: { resource: resource.id, limit: 500 } }, signal })).items ?? [])
+  const [reconciler, setReconciler] = useState(resource.reconcileAccountId ?? '')
+  const { busy, problem, onSubmit } = useForm(async (field) => {
+    const name = field('name').trim()
+    try {
+      const { data } = await api.PATCH('/api/v1/resources/{resource}', {
+        params: { path: { resource: resource.id }, header: { ...ifMatch(`"${resource.rev}"`) } },
+        body: { name, settings: settingsOf(type?.fields ?? [], field), reconcileAccountId: reconciler },
+      })
+      client.setQueryData(keys.one('resource', resource.id), data)
+      void client.invalidateQueries({ queryKey: keys.lists('resource') })
+      say('Saved')
+      if (name !== resource.name) await navigate({ to: '/resources/$resource' as never, params: { resource: name } as never, search: { tab: 'connection' } as never, replace: true })
+    } catch (error) {
+      // Somebody was faster: what is there now is read again, and nothing of theirs is overwritten.
+      if (changedMeanwhile(error)) void client.invalidateQueries({ queryKey: keys.one('resource', resource.id) })
+      throw error
+    }
+  })
+  return (
+    <>
+      <form onSubmit={onSubmit} className={classes.form}>
+        {problem && <ProblemView problem={problem} />}
+        <TextInput name="name" label="Name" defaultValue={resource.name} required withAsterisk={false} readOnly={!may?.allowed} autoComplete="off" autoCapitalize="none" spellCheck={false} error={fieldError(problem, 'name')} />
+        <SettingsFields fields={type?.fields ?? []} values={resource.settings ?? {}} problem={problem} readOnly={!may?.allowed} />
+        {type?.reconcile && (
+          <Select
+            label="Reconcile account"
+            description="A stronger login on this resource that can set an account’s password without knowing the present one."
+            placeholder="none"
+            data={(accounts.data ?? []).map(({ id, name }) => ({ value: id, label: name }))}
+            value={reconciler === '' ? null : reconciler}
+            onChange={(next) => setReconciler(next ?? '')}
+            clearable
+            clearButtonProps={{ 'aria-label': 'No reconcile account' }}
+            searchable
+            readOnly={!may?.allowed}
+            error={fieldError(problem, 'reconcileAccountId')}
+          />
+        )}
+        <Group gap="sm">
+          {may?.allowed ? <Button type="submit" loading={busy}>Save</Button> : <Offer may={may} variant="filled">Save</Offer>}
+        </Group>
+      </form>
+      <DeleteResource resource={resource} />
+    </>
+  )
+}
+
+function DeleteResource({ resource }: { resource: Resource }) {
+  const api = useApi()
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const [asking, setAsking] = useState(false)
+  const remove = async () => {
+    await api.DELETE('/api/v1/resources/{resource}', { params: { path: { resource: resource.id }, header: { ...ifMatch(`"${resource.rev}"`) } } })
+    await navigate({ to: '/resources' as never })
+    client.removeQueries({ queryKey: keys.one('resource', resource.id) })
+    void client.invalidateQueries({ queryKey: keys.lists('resource') })
+  }
+  return (
+    <>
+      <div className={classes.section}><h2>Delete</h2></div>
+      <p className={classes.note}>Keyturn forgets the resource, its accounts and all their versions. The system itself is not touched.</p>
+      <Group mt="sm"><Offer may={resource.can?.['delete']} onClick={() => setAsking(true)}>Delete resource…</Offer></Group>
+      <Confirm
+        opened={asking}
+        onClose={() => setAsking(false)}
+        level={3}
+        type={resource.name}
+        verb="Delete"
+        object={resource.name}
+        consequences={[
+          `${count(resource.accounts)} ${resource.accounts === 1 ? 'account is' : 'accounts are'} forgotten, with every stored version and mapping.`,
+          'Their values cannot be brought back from Keyturn.',
+          'Passwords on the system and in Secrets stay as they are.',
+        ]}
+        onConfirm={remove}
+      />
+    </>
+  )
+}

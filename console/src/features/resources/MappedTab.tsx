@@ -1,0 +1,103 @@
+import { Button } from '@mantine/core'
+import { useQueries } from '@tanstack/react-query'
+import { useState } from 'react'
+import { keys } from '../../api/keys'
+import { bodyOf, type Schemas, useApi } from '../../app/api'
+import { useList } from '../../app/list'
+import type { Column } from '../../ui/columns'
+import { count } from '../../ui/format'
+import { Grid } from '../../ui/Grid'
+import { Time } from '../../ui/Time'
+import { type Secret } from '../secrets/secret'
+import { useRead } from './named'
+import classes from './parts.module.css'
+import { kubernetes, pageOf, type Resource } from './resource'
+import { StateWord } from './StateCounts'
+import { Unmapped } from './Unmapped'
+import { Loaded } from './Waiting'
+import { accountPlace, secretPlace, PlaceLink } from './PlaceLink'
+
+type Mapping = Schemas['Mapping']
+
+const secret: Column<Mapping> = {
+  key: 'secret', title: 'Secret', width: 180, grow: 2,
+  render: (m) => <PlaceLink place={secretPlace({ clusterName: m.clusterName, namespace: m.namespace, name: m.secret })} inGrid><bdi>{m.namespace}/{m.secret}</bdi></PlaceLink>,
+}
+const key: Column<Mapping> = { key: 'key', title: 'Key', width: 130, grow: 1, sortable: true, render: (m) => <code><bdi>{m.key}</bdi></code> }
+const account: Column<Mapping> = {
+  key: 'accountName', title: 'Account', width: 180, grow: 1, sortable: true,
+  render: (m) => <PlaceLink place={accountPlace(m)} inGrid><bdi>{m.accountName}</bdi> on <bdi>{m.resourceName}</bdi></PlaceLink>,
+}
+const version: Column<Mapping> = {
+  key: 'version', title: 'Version', width: 110, priority: 1,
+  render: (m) => (m.written === 0 ? <span className={classes.muted}>not written</span> : m.written === m.current ? `v${m.written}` : `v${m.written} of v${m.current}`),
+}
+const state: Column<Mapping> = { key: 'state', title: 'State', width: 130, sortable: true, render: (m) => <StateWord object="key" state={m.state} /> }
+const checked: Column<Mapping> = { key: 'checked', title: 'Compared', width: 110, priority: 2, render: ({ checkedAt }) => (checkedAt ? <Time at={checkedAt} /> : <span className={classes.muted}>never</span>) }
+const cluster: Column<Mapping> = { key: 'cluster', title: 'Cluster', width: 120, priority: 2, render: (m) => <bdi>{m.clusterName}</bdi> }
+
+const perStep = 20
+
+/** Which keys are mapped to which account: the keys of a namespace, or those that hold this resource's accounts. */
+export function MappedTab({ resource }: { resource: Resource }) {
+  const api = useApi()
+  const isKube = resource.type === kubernetes
+  const [sort, setSort] = useState('state')
+  const query = { resource: resource.id, sort }
+  const list = useList<Mapping>({
+    kind: 'mapping',
+    filter: query,
+    load: async (offset, limit, signal) => pageOf(bodyOf(await api.GET('/api/v1/mappings', { params: { query: { ...query, offset, limit } }, signal }))),
+  })
+  return (
+    <>
+      <Grid
+        label={`Mapped keys of ${resource.name}`}
+        columns={isKube ? [secret, state, key, account, version, checked] : [account, state, secret, key, version, cluster, checked]}
+        {...list.grid}
+        idOf={({ id }) => id}
+        nameOf={(m) => `${m.secret} ${m.key}`}
+        sort={sort}
+        onSort={setSort}
+        empty={{
+          why: 'first',
+          title: 'No key is mapped yet',
+          text: isKube
+            ? 'A mapping says that a Secret key holds an account’s password. Map one below, or open an account and associate it.'
+            : 'A mapping says that a Secret key holds an account’s password. Open an account and associate it with the keys that use it.',
+        }}
+      />
+      {isKube && <UnmappedKeys resource={resource} />}
+    </>
+  )
+}
+
+/** The keys of a namespace's Secrets that no account stands in. Their names are read Secret by Secret, a few at a time. */
+function UnmappedKeys({ resource }: { resource: Resource }) {
+  const api = useApi()
+  const [shown, setShown] = useState(perStep)
+  const secrets = useRead(keys.list('secret', { resource: resource.id, as: 'unmapped' }), async (signal) =>
+    bodyOf(await api.GET('/api/v1/secrets', { params: { query: { resource: resource.id, limit: 500 } }, signal })).items ?? [])
+  const open = (secrets.data ?? []).filter(hasUnmapped)
+  const details = useQueries({
+    queries: open.slice(0, shown).map(({ id }) => ({
+      queryKey: keys.one('secret', id),
+      queryFn: async ({ signal }: { signal: AbortSignal }) => bodyOf(await api.GET('/api/v1/secrets/{secret}', { params: { path: { secret: id } }, signal })),
+    })),
+  })
+  const read = details.flatMap(({ data }) => (data ? [data] : []))
+  return (
+    <>
+      <div className={classes.section}><h2>Not mapped</h2></div>
+      <Loaded of={secrets}>
+        {() => (open.length === 0 ? <p className={classes.note}>Every key of this namespace’s Secrets is mapped.</p> : <Unmapped secrets={read} />)}
+      </Loaded>
+      {open.length > shown && <Button mt="md" variant="default" onClick={() => setShown(shown + perStep)}>Show more of {count(open.length - shown)} Secrets</Button>}
+    </>
+  )
+}
+
+/** Whether a Secret that is there has a key without an account. */
+export function hasUnmapped(secret: Secret): boolean {
+  return secret.state !== 'tombstone' && secret.mappedKeys < secret.keyCount
+}

@@ -1,0 +1,114 @@
+import { act, fireEvent, screen, waitFor } from '@testing-library/react'
+import { afterEach, expect, test, vi } from 'vitest'
+import { applyChanges } from '../../app/live'
+import { expectAccessible } from '../../test/render'
+import { drawPage, pageOf } from '../settings/testing'
+import { groupWrites, type Run, type RunWrite, spoken, stepsOf, tabOf } from './run'
+import { RunPage } from './RunPage'
+import { readQuery, readSearch, RunsPage, summary } from './RunsPage'
+
+afterEach(() => vi.unstubAllGlobals())
+
+const write = (part: Partial<RunWrite>): RunWrite => ({
+  mappingId: `${part.namespace ?? 'shop'}-${part.secret ?? 'db'}-${part.cluster ?? 'east'}`,
+  cluster: 'east', clusterId: 'c1', namespace: 'shop', secret: 'db', secretId: 's1', key: 'password', state: 'in_sync', at: '2026-01-01T10:00:03Z', ...part,
+})
+
+const run = (part: Partial<Run> = {}): Run => ({
+  id: '0190aaaa-7f3a91', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', actor: 'anna',
+  createdAt: '2026-01-01T10:00:00Z', updatedAt: '2026-01-01T10:00:05Z', rev: 1767261605000000, state: 'running', step: 'verified',
+  keys: 3, keysProved: 2, proved: true, new: 13, old: 12,
+  facts: ['The system accepted a login with version 13 and refused a wrong value.', '2 of 3 mapped keys were read back with version 13.'],
+  steps: [
+    { name: 'planned', state: 'done', at: '2026-01-01T10:00:00Z' },
+    { name: 'minted', state: 'done', at: '2026-01-01T10:00:01Z' },
+    { name: 'published', state: 'running' },
+    { name: 'rolled_out', state: 'to_do' },
+  ],
+  writes: [write({}), write({ cluster: 'west', state: 'behind', reason: 'No answer from the API server.', cure: 'Bring it back.' })],
+  can: { resume: { allowed: true } },
+  ...part,
+})
+
+test('writes are grouped by cluster and namespace, what is wrong first', () => {
+  const groups = groupWrites([write({ namespace: 'b' }), write({ namespace: 'a' }), write({ cluster: 'west', state: 'blocked', secret: 'x' }), write({ cluster: 'west' })])
+  expect(groups.map(({ cluster, namespace, proved, settled }) => [cluster, namespace, proved, settled])).toEqual([
+    ['west', 'shop', 1, false], ['east', 'a', 1, true], ['east', 'b', 1, true],
+  ])
+  expect(groups[0]?.writes.map(({ state }) => state)).toEqual(['blocked', 'in_sync'])
+})
+
+test('steps carry versions, counts and the reason of a failure', () => {
+  const steps = stepsOf(run({ steps: [{ name: 'minted', state: 'done', note: 'made anew' }, { name: 'published', state: 'failed', note: 'no answer' }, { name: 'retired', state: 'to_do' }] }), 'utc')
+  expect(steps.map(({ note, detail, progress }) => [note, detail, progress])).toEqual([
+    ['v13', 'made anew', undefined], [undefined, 'no answer', { done: 2, total: 3 }], ['v12', undefined, undefined],
+  ])
+  const waiting = stepsOf(run({ state: 'waiting', nextTryAt: '2026-01-01T10:01:00Z' }), 'utc')
+  expect(waiting.map(({ waitsFor }) => waitsFor)).toEqual([undefined, undefined, expect.stringContaining('10:01:00 UTC'), undefined])
+})
+
+test('the tab counts while the run is open, and what is said names the step', () => {
+  expect(tabOf(run())).toBe('2/3 app_rw')
+  expect(tabOf(run({ state: 'done', keysProved: 3 }))).toBe('app_rw done')
+  expect(spoken(run())).toBe('published running, 2 of 3 keys')
+})
+
+test('an address is read and what is unknown is dropped', () => {
+  const { filter, sort } = readSearch({ state: ['done', 'nonsense'], q: 'app*', sort: 'drop table', account: 'a1' })
+  expect(readQuery(filter, sort)).toEqual({ q: 'app*', state: ['done'], account: 'a1', sort: undefined })
+  expect(summary(2, 1)).toBe('1 run needs attention. 2 runs are under way.')
+})
+
+test('a run that needs attention says why, what to do, and goes on when told', async () => {
+  const stopped = run({ state: 'needs_attention', reason: 'No answer from the API server of west.', cure: 'Bring it back, then resume.' })
+  let now = stopped
+  const { asked } = await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, ({ method }) => {
+    if (method === 'POST') now = run({ state: 'running' })
+    return { status: method === 'POST' ? 202 : 200, body: now }
+  })
+  await waitFor(() => expect(screen.getByRole('alert').textContent).toContain('Bring it back, then resume.'))
+  expect(document.title).toBe('2/3 app_rw · Keyturn')
+  expect(screen.getByText('2 of 3 mapped keys were read back with version 13.')).toBeTruthy()
+  expect(screen.getByText('No answer from the API server.')).toBeTruthy()
+  await expectAccessible()
+  await act(async () => void fireEvent.click(screen.getByRole('button', { name: 'Resume run' })))
+  await waitFor(() => expect(screen.queryByRole('alert')).toBeNull())
+  expect(asked.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /runs/0190aaaa-7f3a91', 'POST /runs/0190aaaa-7f3a91/resume', 'GET /runs/0190aaaa-7f3a91'])
+})
+
+test('who may not resume sees why, and the button does nothing', async () => {
+  const { asked } = await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, () => ({ body: run({ state: 'waiting', reason: 'No answer.', can: { resume: { allowed: false, reason: 'It needs a grant of at least use.' } } }) }))
+  const button = await screen.findByRole('button', { name: 'Resume run' })
+  expect(button.getAttribute('aria-disabled')).toBe('true')
+  fireEvent.click(button)
+  expect(asked).toHaveLength(1)
+})
+
+test('an event of the run makes the page read again, whatever its number is', async () => {
+  const { asked, client } = await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, () => ({ body: run() }))
+  await screen.findByText('Steps')
+  await act(async () => void applyChanges(client, [{ seq: 1, kind: 'run', id: '0190aaaa-7f3a91', rev: 1 }]))
+  await waitFor(() => expect(asked).toHaveLength(2))
+})
+
+test('a run that is not there says so in place', async () => {
+  await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, () => undefined)
+  await waitFor(() => expect(screen.getByRole('alert').textContent).toContain('There is nothing here'))
+  await expectAccessible()
+})
+
+test('the list shows what the server counted, and a click on a state filters', async () => {
+  const { asked, router } = await drawPage('/runs', '/runs', RunsPage, () => ({ body: pageOf([run(), run({ id: 'r2', state: 'done', endedAt: '2026-01-01T10:05:20Z' })], { counts: { running: 1, done: 1 } }) }))
+  await waitFor(() => expect(screen.getAllByText('2 of 3')).toHaveLength(2))
+  expect(screen.getByText('5 min 20 s')).toBeTruthy()
+  expect(screen.getByText('1 run is under way.')).toBeTruthy()
+  await expectAccessible()
+  await act(async () => void fireEvent.click(screen.getByRole('button', { name: /done/ })))
+  expect(router.state.location.search).toEqual({ state: 'done' })
+  await waitFor(() => expect(asked.at(-1)?.query.getAll('state')).toEqual(['done']))
+})
+
+test('an empty list says why, differently for each reason', async () => {
+  await drawPage('/runs', '/runs', RunsPage, () => ({ body: pageOf([]) }))
+  await waitFor(() => expect(screen.getByText('No run yet')).toBeTruthy())
+})
