@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 KUBE_BIN := tools/kube/bin
 
-.PHONY: help setup kube console console-test check test build run demo
+.PHONY: help setup kube console console-test check test build run demo bench
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ run: build ## run the server alone, with its data in ./data (more flags: make ru
 
 demo: setup kube build ## play the whole story on real servers and leave them running (DEMO_ONCE=1: stop them again)
 	@$(GO) run ./test/demo
+
+bench: kube build ## measure speed and memory against this machine's own limits (about 3 minutes; writes bench/out.json)
+	@$(GO) run ./test/bench $(ARGS)
 
 check: ## formatting, vet, generated code is fresh
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }

@@ -22,6 +22,8 @@ import (
 // CredentialReader reads accounts and Secrets, without values.
 type CredentialReader interface {
 	Account(ctx context.Context, id string) (inventory.Account, error)
+	// CredentialName returns the name of an account, or namespace/name of a Secret, a deleted one too.
+	CredentialName(ctx context.Context, id string) (string, error)
 	Accounts(ctx context.Context, v store.Viewer, q store.AccountQuery) (store.Page[store.AccountRow], error)
 	// Secret returns a Secret with its keys, a deleted one too.
 	Secret(ctx context.Context, id string) (inventory.Secret, error)
@@ -142,11 +144,8 @@ func (s *Server) secretObject(ctx context.Context, id string) (policy.Object, st
 
 // credentialObject finds an account or a Secret.
 func (s *Server) credentialObject(ctx context.Context, id string) (policy.Object, string, error) {
-	obj, name, err := s.accountObject(ctx, id)
-	if errors.Is(err, fault.NotFound) {
-		return s.secretObject(ctx, id)
-	}
-	return obj, name, err
+	name, err := s.Objects.CredentialName(ctx, id)
+	return policy.Object{Kind: access.Account, ID: id}, name, hide(err)
 }
 
 func (s *Server) accounts(ctx context.Context, c call, in *accountsIn) (*list[client.Page[client.Account]], error) {

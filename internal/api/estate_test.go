@@ -240,6 +240,7 @@ type nowhere struct{}
 
 func (nowhere) Open(context.Context, string) (rotation.Target, error) { return nowhere{}, nil }
 func (nowhere) Remote() bool                                          { return false }
+func (nowhere) Reconciled() bool                                      { return false }
 func (nowhere) Generate(context.Context, string) (vault.Value, error) {
 	return vault.NewValue([]byte("canary-generated")), nil
 }

@@ -106,7 +106,10 @@ func (s *Server) signedIn(op policy.Operation) func(huma.Context, func(huma.Cont
 			next(hc)
 			return
 		}
-		_, err := s.Gate.Check(hc.Context(), r.actor, op, policy.Object{}, "")
+		err := r.refused
+		if !errors.Is(err, fault.Unavailable) { // else nobody could look who it is, and there is no refusal to be recorded
+			_, err = s.Gate.Check(hc.Context(), r.actor, op, policy.Object{}, "")
+		}
 		if r.refused != nil && errors.Is(err, fault.Unauthenticated) {
 			err = r.refused // a session that ended says so, rather than that nobody is signed in
 		}

@@ -143,6 +143,7 @@ func refusedByHuma(status int, msg string, errs []error) *problem {
 	switch {
 	case status == http.StatusRequestEntityTooLarge:
 		p.Type, p.Title = problemPrefix+"too-large", titles[fault.TooLarge]
+		p.Cure = "Send less, or in parts."
 	case status >= http.StatusInternalServerError:
 		p.Type, p.Title, p.Cause = problemPrefix+"internal", "Keyturn met a fault of its own", ""
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -84,15 +86,47 @@ func removed(name string) error {
 // clusterWriter reads and writes the Secrets of one cluster for a run.
 type clusterWriter struct{ conn *kube.Conn }
 
-// readAtOnce bounds the single reads that are under way at a time, and the number of Secrets from which a list of the
-// whole namespace is cheaper than reading each.
-const readAtOnce = 32
+const (
+	// listFrom is from how many Secrets of a namespace on one list is cheaper than reading each, as long as the list need not
+	// hold more than perWanted times as many.
+	listFrom, perWanted, mostListed = 4, 4, 500
+	// readAtOnce bounds the single reads that are under way at a time, and is from how many Secrets on the whole namespace
+	// is listed, whatever its size.
+	readAtOnce = 32
+)
 
 // Read implements rotation.Cluster.
 func (w clusterWriter) Read(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
-	if len(names) > readAtOnce {
-		return w.readNamespace(ctx, namespace, names)
+	out := make(map[string]rotation.Seen, len(names))
+	if len(names) >= listFrom {
+		first, more, err := w.conn.FirstSecrets(ctx, namespace, min(perWanted*len(names), mostListed))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range first {
+			if slices.Contains(names, s.Name) {
+				out[s.Name] = seen(s)
+			}
+		}
+		if !more {
+			return out, nil
+		}
+		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, found := out[name]; return found })
 	}
+	read := w.readEach
+	if len(names) > readAtOnce {
+		read = w.readNamespace
+	}
+	rest, err := read(ctx, namespace, names)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(out, rest)
+	return out, nil
+}
+
+// readEach reads Secrets of a namespace, all at a time.
+func (w clusterWriter) readEach(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
 	all := make([]*kube.Secret, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, name := range names {

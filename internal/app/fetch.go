@@ -50,7 +50,7 @@ func (r clusterReader) Namespaces(ctx context.Context) ([]string, error) {
 
 // List implements inventory.Remote.
 func (r clusterReader) List(ctx context.Context, namespace string, page func([]inventory.Seen) error) error {
-	_, err := r.conn.ListSecrets(ctx, namespace, func(secrets []kube.Secret) error {
+	_, err := r.conn.ListValues(ctx, namespace, func(secrets []kube.Secret) error {
 		all := make([]inventory.Seen, len(secrets))
 		for i, s := range secrets {
 			all[i] = fetched(s)

@@ -90,6 +90,8 @@ func (a accountTarget) Remote() bool {
 	return ok
 }
 
+func (a accountTarget) Reconciled() bool { return a.reconcile != nil }
+
 // Generate takes a policy as the JSON of a password.Policy; what it leaves out is the account's own.
 func (a accountTarget) Generate(_ context.Context, policy string) (vault.Value, error) {
 	p, err := PasswordPolicy(a.policy, policy)

@@ -146,9 +146,10 @@ func TestTheTimeOfTheReplyTellsNobodyWhoExists(t *testing.T) {
 	h := furnished(t)
 	h.Hasher = identity.NewCheapHasher(8 * 1024) // dear enough to be most of the time, as the real one is
 	h.user("anna", identity.PlainUser)
-	median := func(all []time.Duration) time.Duration { slices.Sort(all); return all[len(all)/2] }
+	// Other work on the machine only ever adds time, so the shortest replies are compared: a difference in what is done
+	// shows in them too, and a busy machine does not.
+	took := map[string][]time.Duration{}
 	for try := 1; ; try++ {
-		took := map[string][]time.Duration{}
 		for range 40 {
 			for _, name := range []string{"anna", "nobody", "not a name"} { // in turn, so that noise hits all
 				h.clock.advance(16 * time.Minute)
@@ -159,7 +160,7 @@ func TestTheTimeOfTheReplyTellsNobodyWhoExists(t *testing.T) {
 				took[name] = append(took[name], time.Since(began))
 			}
 		}
-		known, unknown, none := median(took["anna"]), median(took["nobody"]), median(took["not a name"])
+		known, unknown, none := slices.Min(took["anna"]), slices.Min(took["nobody"]), slices.Min(took["not a name"])
 		if near(known, unknown) && near(known, none) {
 			return
 		}

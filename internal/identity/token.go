@@ -71,7 +71,7 @@ func (n NewToken) token(now time.Time, known func(string) bool) (t Token, err er
 	}
 	for _, scope := range t.Scopes {
 		if !known(scope) {
-			return t, fault.New(fault.Invalid, "there is no operation for the scope %s", scope).WithField("scopes").
+			return t, fault.New(fault.Invalid, "a scope names no operation").WithField("scopes").
 				WithCure("look at the list of operations")
 		}
 	}

@@ -13,7 +13,11 @@ import (
 	"github.com/keyturn/keyturn/internal/fault"
 )
 
-const codeAdmission = "admission-denied"
+// Codes of refusals about which more can be found out.
+const (
+	codeAdmission = "admission-denied"
+	codeRight     = "cluster-right-missing"
+)
 
 // apiFault turns an error of the API server or of the way to it into a fault. what names the attempt, such as "patch
 // secret a/b". The server's own text is not passed on, for it may quote the object: of a refusal for want of a right only the
@@ -45,7 +49,7 @@ func apiFault(err error, what string) error {
 		if right, ok := lackedRight(msg); ok {
 			cause = "the connector has no right to " + right.String()
 		}
-		return f(fault.Denied, "cluster-right-missing", cause, "test the cluster: the test lists what is missing, and prints the manifest that adds it")
+		return f(fault.Denied, codeRight, cause, "test the cluster: the test lists what is missing, and prints the manifest that adds it")
 	case code == http.StatusNotFound:
 		return f(fault.NotFound, "cluster-object-gone", "the cluster has no such object", "sync the cluster")
 	case code == http.StatusConflict, strings.Contains(msg, "metadata.uid: Invalid"):

@@ -270,8 +270,7 @@ func (c *Conn) missing(ctx context.Context, needs []Right) ([]Right, error) {
 	for i, n := range needs {
 		g.Go(func() error {
 			a, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authz.SelfSubjectAccessReview{
-				Spec: authz.SelfSubjectAccessReviewSpec{ResourceAttributes: &authz.ResourceAttributes{Verb: n.Verb, Group: n.Group,
-					Resource: n.Resource, Subresource: n.Subresource, Namespace: n.Namespace, Name: n.Name}}}, metav1.CreateOptions{})
+				Spec: authz.SelfSubjectAccessReviewSpec{ResourceAttributes: n.attributes()}}, metav1.CreateOptions{})
 			if err == nil {
 				has[i] = a.Status.Allowed
 			}
@@ -286,4 +285,8 @@ func (c *Conn) missing(ctx context.Context, needs []Right) ([]Right, error) {
 		}
 	}
 	return out, err
+}
+
+func (r Right) attributes() *authz.ResourceAttributes {
+	return &authz.ResourceAttributes{Verb: r.Verb, Group: r.Group, Resource: r.Resource, Subresource: r.Subresource, Namespace: r.Namespace, Name: r.Name}
 }

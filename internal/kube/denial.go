@@ -2,6 +2,7 @@ package kube
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"regexp"
@@ -9,8 +10,11 @@ import (
 	"strings"
 	"unicode"
 
+	authz "k8s.io/api/authorization/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -80,6 +84,23 @@ func lackedRight(message string) (Right, bool) {
 	}
 	resource, sub, _ := strings.Cut(m[2], "/")
 	return Right{Verb: m[1], Group: m[3], Resource: resource, Subresource: sub, Namespace: m[4]}, true
+}
+
+// faultOf is apiFault for one who may have been refused by an API server that has just started: it knows no rights for a
+// moment and refuses what is allowed. So a refusal for want of a right counts only if the server, asked, confirms it.
+func (c *Conn) faultOf(ctx context.Context, err error, what string) error {
+	refused := apiFault(err, what)
+	right, ok := lackedRight(messageOf(err))
+	if f, is := errors.AsType[*fault.Error](refused); !is || f.Code != codeRight || !ok {
+		return refused
+	}
+	review := &authz.SelfSubjectAccessReview{Spec: authz.SelfSubjectAccessReviewSpec{ResourceAttributes: right.attributes()}}
+	answer, err := c.typed.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+	if err == nil && !answer.Status.Allowed {
+		return refused
+	}
+	return fault.New(fault.Unavailable, "%s: the API server refused what it allows, as it does just after its start", what).
+		WithCode("cluster-starting").WithCure("wait and try again").WithUnchanged("nothing was changed in the cluster")
 }
 
 // messageOf is the API server's own text, which may quote the object; empty if the error is none of its.

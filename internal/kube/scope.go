@@ -73,9 +73,9 @@ func (s Scope) Validate() error {
 		return fault.New(fault.Invalid, "no namespace is chosen").WithField("namespaces").WithCure("name one, or choose the whole cluster")
 	}
 	label := regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	for _, ns := range s.Namespaces {
+	for i, ns := range s.Namespaces {
 		if !label.MatchString(ns) {
-			return fault.New(fault.Invalid, "%q is not a namespace's name", clip(ns)).WithField("namespaces").
+			return fault.New(fault.Invalid, "number %d of the namespaces is not a namespace's name", i+1).WithField("namespaces").
 				WithCure("use lower-case letters, digits and dashes")
 		}
 	}

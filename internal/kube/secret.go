@@ -54,6 +54,19 @@ type Manager struct {
 
 // newSecret takes over s.
 func newSecret(s *corev1.Secret) Secret {
+	out := withoutManagers(s)
+	for _, m := range s.ManagedFields {
+		var at time.Time
+		if m.Time != nil {
+			at = m.Time.UTC()
+		}
+		out.Managers = append(out.Managers, Manager{m.Manager, string(m.Operation), at, managedKeys(m.FieldsV1)})
+	}
+	return out
+}
+
+// withoutManagers takes over s but for who wrote what, which takes longer to read than all the rest.
+func withoutManagers(s *corev1.Secret) Secret {
 	delete(s.Annotations, lastApplied)
 	out := Secret{
 		Namespace: s.Namespace, Name: s.Name, UID: string(s.UID), ResourceVersion: s.ResourceVersion, Type: string(s.Type),
@@ -65,13 +78,6 @@ func newSecret(s *corev1.Secret) Secret {
 	}
 	for _, o := range s.OwnerReferences {
 		out.Owners = append(out.Owners, Owner{o.APIVersion, o.Kind, o.Name, o.Controller != nil && *o.Controller})
-	}
-	for _, m := range s.ManagedFields {
-		var at time.Time
-		if m.Time != nil {
-			at = m.Time.UTC()
-		}
-		out.Managers = append(out.Managers, Manager{m.Manager, string(m.Operation), at, managedKeys(m.FieldsV1)})
 	}
 	return out
 }
@@ -99,6 +105,32 @@ const pageSize = 500
 // resourceVersion that they all belong to. After any error, also one in the middle, the list is incomplete: the caller
 // must not conclude that a Secret which it did not see is gone. Pages shrink when they would pass 64 MiB.
 func (c *Conn) ListSecrets(ctx context.Context, namespace string, page func([]Secret) error) (string, error) {
+	return c.listSecrets(ctx, namespace, newSecret, page)
+}
+
+// ListValues is ListSecrets for whom it is all the same who wrote a key: Managers stay empty.
+func (c *Conn) ListValues(ctx context.Context, namespace string, page func([]Secret) error) (string, error) {
+	return c.listSecrets(ctx, namespace, withoutManagers, page)
+}
+
+// FirstSecrets reads the first Secrets of namespace in the order of their names, limit at most, and whether there may be
+// more. When they would pass 64 MiB it returns none, and more.
+func (c *Conn) FirstSecrets(ctx context.Context, namespace string, limit int) (secrets []Secret, more bool, err error) {
+	l, err := c.typed.CoreV1().Secrets(namespace).List(ctx, metav1.ListOptions{Limit: int64(limit)})
+	if errors.Is(err, errTooLarge) {
+		return nil, true, nil
+	}
+	if err != nil {
+		return nil, false, c.faultOf(ctx, err, "list secrets")
+	}
+	secrets = make([]Secret, len(l.Items))
+	for i := range l.Items {
+		secrets[i] = newSecret(&l.Items[i])
+	}
+	return secrets, l.Continue != "", nil
+}
+
+func (c *Conn) listSecrets(ctx context.Context, namespace string, take func(*corev1.Secret) Secret, page func([]Secret) error) (string, error) {
 	opts := metav1.ListOptions{Limit: pageSize}
 	for {
 		l, err := c.typed.CoreV1().Secrets(namespace).List(ctx, opts)
@@ -107,11 +139,11 @@ func (c *Conn) ListSecrets(ctx context.Context, namespace string, page func([]Se
 			continue
 		}
 		if err != nil {
-			return "", apiFault(err, "list secrets")
+			return "", c.faultOf(ctx, err, "list secrets")
 		}
 		secrets := make([]Secret, len(l.Items))
 		for i := range l.Items {
-			secrets[i] = newSecret(&l.Items[i])
+			secrets[i] = take(&l.Items[i])
 		}
 		if err := page(secrets); err != nil {
 			return "", err
@@ -126,7 +158,7 @@ func (c *Conn) ListSecrets(ctx context.Context, namespace string, page func([]Se
 func (c *Conn) GetSecret(ctx context.Context, namespace, name string) (Secret, error) {
 	s, err := c.typed.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return Secret{}, apiFault(err, fmt.Sprintf("read secret %s/%s", namespace, name))
+		return Secret{}, c.faultOf(ctx, err, fmt.Sprintf("read secret %s/%s", namespace, name))
 	}
 	return newSecret(s), nil
 }
@@ -150,7 +182,7 @@ func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVe
 	}
 	f, ok := errors.AsType[*fault.Error](apiFault(err, what))
 	if !ok || f.Code != codeAdmission {
-		return Secret{}, apiFault(err, what)
+		return Secret{}, c.faultOf(ctx, err, what)
 	}
 	f.Msg += ": " + c.denial(ctx, err, namespace, name, data)
 	return Secret{}, f

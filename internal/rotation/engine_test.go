@@ -179,6 +179,13 @@ func TestBothValuesRefusedNeedsAttention(t *testing.T) {
 	if w.run.State != NeedsAttention || w.made != 1 {
 		t.Errorf("%s, %d values made", w.run.State, w.made)
 	}
+	w.reconciled, w.run.State = true, Queued // the cure that the run named: the very same value is sent by another account
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	if w.run.State != Finished || w.made != 1 {
+		t.Errorf("with a reconcile account: %s, %s, %d values made", w.run.State, w.run.Reason, w.made)
+	}
 }
 
 func TestNoAnswerWaitsAndThenNeedsAttention(t *testing.T) {

@@ -298,13 +298,13 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 		case !there:
 			w.set(WriteBlocked, "the Secret is not in the cluster any more", "restore it or remove the mapping, then resume")
 		case w.UID != "" && w.UID != seen.UID:
-			w.set(WriteBlocked, "the Secret was deleted and made anew since it was mapped", "check that it is the right one and sync the cluster, then resume")
+			w.set(WriteBlocked, "the Secret was deleted and made anew since it was mapped", "remove the mapping and resume; if it is the right Secret, sync the cluster and map the key again when the run has ended")
 		case has && have.Equal(value):
 			w.set(WriteDone, "", "")
 		case owner.Kind == OwnerReconciler:
 			w.set(WriteHands, "the key belongs to "+owner.Name, owner.Advice)
 		case seen.Immutable:
-			w.set(WriteBlocked, "the Secret is immutable", "delete and create it without immutable, sync the cluster, then resume")
+			w.set(WriteBlocked, "the Secret is immutable", "remove the mapping and resume; then make the Secret anew without immutable, sync the cluster and map the key again")
 		default:
 			if owner.Kind == OwnerOneShot {
 				w.Taken = owner.Name

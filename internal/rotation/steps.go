@@ -103,12 +103,15 @@ func (e *Engine) apply(ctx context.Context, run Run) (Run, error) {
 		if settled, after, err := e.settle(ctx, run, target, next, old); settled || err != nil {
 			return after, err
 		}
-		return e.retry(ctx, run, "the connection broke during the change; the target still accepts the old value", "nothing to do: the same value is sent again")
+		return e.retry(ctx, run, "the connection broke during the change; the target does not have the new value", "nothing to do: the same value is sent again")
 	}
 }
 
-// settle finds out which value the target accepts. It returns settled = false when that is provably the old one (or there
-// is no old one and the new one is refused), so that the change may be sent again.
+// cureOutOfSync is what ends a run of which the target refuses every value.
+const cureOutOfSync = "somebody else changed the password: on the target, set it back to the stored value, or give the resource a reconcile account, then resume"
+
+// settle finds out which value the target accepts. It returns settled = false when that is provably not the new one and the
+// same change may be sent again: the old one is valid, or there is none, or the change does not need it.
 func (e *Engine) settle(ctx context.Context, run Run, target Target, next, old vault.Value) (settled bool, after Run, err error) {
 	answer, cause := target.Login(ctx, next)
 	switch answer {
@@ -129,8 +132,10 @@ func (e *Engine) settle(ctx context.Context, run Run, target Target, next, old v
 	case NoAnswer:
 		after, err = e.retry(ctx, run, "the target refuses the new value and does not answer for the old one: "+reason(cause), "bring the target back; both values are in the vault")
 	default:
-		after, err = e.stop(ctx, run, NeedsAttention, "the target refuses the new value and the old one",
-			"somebody else changed the password: set the account to a known value, or give the resource a reconcile account, then resume")
+		if target.Reconciled() {
+			return false, run, nil
+		}
+		after, err = e.stop(ctx, run, NeedsAttention, "the target refuses the new value and the old one", cureOutOfSync)
 	}
 	return true, after, err
 }
@@ -157,8 +162,7 @@ func (e *Engine) rollBack(ctx context.Context, run Run, target Target, old vault
 	case Accepted:
 		return e.stop(ctx, run, RolledBack, why, cure(cause, "mend the cause and reset again"))
 	case Denied:
-		return e.stop(ctx, run, NeedsAttention, why+"; it refuses the stored value too",
-			"the account is out of sync: store its real password, or give the resource a reconcile account, then resume")
+		return e.stop(ctx, run, NeedsAttention, why+"; it refuses the stored value too", cureOutOfSync)
 	default:
 		return e.stop(ctx, run, NeedsAttention, why+"; whether the old value is still valid is not known",
 			"bring the target back, then resume")

@@ -42,6 +42,9 @@ type Targets interface {
 type Target interface {
 	// Remote reports whether there is a system to change at all; a generic resource has none.
 	Remote() bool
+	// Reconciled reports whether Change logs in as the resource's reconcile account, so that it works whatever password the
+	// account itself has.
+	Reconciled() bool
 	// Generate makes a value by the policy (a document of the password policy's own; empty is the default) within the
 	// target's limits.
 	Generate(ctx context.Context, policy string) (vault.Value, error)

@@ -23,19 +23,20 @@ type world struct {
 	t    *testing.T
 	ring *vault.Ring
 
-	mu       sync.Mutex
-	run      Run
-	versions map[int64]version
-	writes   []Write
-	events   []audit.Event
-	leased   string
-	accepted string // what the target accepts
-	rejects  int    // how many more values its policy refuses
-	changes  int
-	made     int
-	secrets  map[string]*secret
-	noRemote bool
-	saw      map[string]string // what the repository was told of written keys
+	mu         sync.Mutex
+	run        Run
+	versions   map[int64]version
+	writes     []Write
+	events     []audit.Event
+	leased     string
+	accepted   string // what the target accepts
+	rejects    int    // how many more values its policy refuses
+	changes    int
+	made       int
+	secrets    map[string]*secret
+	noRemote   bool
+	reconciled bool
+	saw        map[string]string // what the repository was told of written keys
 
 	faults map[string]mode // by name of the call, used up once
 	crash  string          // the point at which the process dies, once
@@ -281,6 +282,7 @@ func (w *world) Sealed(_ context.Context, _ string, n int64) (vault.Sealed, erro
 
 func (w *world) Open(context.Context, string) (Target, error) { return w, nil }
 func (w *world) Remote() bool                                 { return !w.noRemote }
+func (w *world) Reconciled() bool                             { return w.reconciled }
 
 func (w *world) Generate(context.Context, string) (vault.Value, error) {
 	w.mu.Lock()

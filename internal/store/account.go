@@ -193,7 +193,7 @@ func noOpenRun(ctx context.Context, tx *Tx, accounts, arg string) error {
 	}
 	if len(open) > 0 {
 		return fault.New(fault.Conflict, "a reset is under way").WithCode("run-open").
-			WithCure("wait for it, or resume or cancel run %s", open[0]).WithUnchanged("nothing was changed")
+			WithCure("wait for it, or mend what run %s needs and resume it", open[0]).WithUnchanged("nothing was changed")
 	}
 	return nil
 }

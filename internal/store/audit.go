@@ -47,6 +47,7 @@ func scanHead(r scanner) (h audit.Head, err error) {
 // Append implements audit.Store.
 func (s *Store) Append(ctx context.Context, prev audit.Head, batch audit.Batch) error {
 	err := s.write(ctx, func(tx *Tx) error {
+		tx.logOnly = true
 		now, err := head(ctx, tx)
 		if err != nil {
 			return err
@@ -84,7 +85,7 @@ func number(ctx context.Context, tx *Tx, first int64, ids []string) error {
 			args = append(args, ids[i+j], first+int64(i+j))
 		}
 		// Both databases call the columns of VALUES column1 and column2. The casts tell PostgreSQL the types of them all.
-		list := strings.Replace(values(size, 2), "($1,$2)", "(CAST($1 AS TEXT),CAST($2 AS BIGINT))", 1)
+		list := strings.Replace(values(size, 2, tx.numbered()), "($1,$2)", "(CAST($1 AS TEXT),CAST($2 AS BIGINT))", 1)
 		n, err := exec(ctx, tx, `UPDATE audit_events SET seq = v.column2 FROM (`+list+`) AS v
 			WHERE audit_events.id = v.column1 AND audit_events.seq IS NULL`, args...)
 		if err != nil {

@@ -41,3 +41,18 @@ func (s *Store) Blob(text string, args ...any) ([]byte, error) {
 
 // Payloads are the notices that tell other servers of changes.
 var Payloads = payloads
+
+// Kept returns how many answers are remembered.
+func (s *Store) Kept() int {
+	m := s.engine.remembers()
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return len(m.kept)
+}
+
+// Keep remembers key.
+func (s *Store) Keep(key any) {
+	m := s.engine.remembers()
+	_, epoch, _ := m.recall(key)
+	m.keep(key, key, epoch)
+}

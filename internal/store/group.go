@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,11 +28,13 @@ type call struct {
 	state   atomic.Int32
 	answer  chan error
 	paniced any
+	logOnly bool // it wrote nothing but the audit log
 }
 
 // group runs the writes of all callers on one connection, many to a COMMIT.
 type group struct {
 	on      *connRunner
+	memory  *memory
 	changed func([]Change)
 
 	mu     sync.Mutex
@@ -44,8 +47,8 @@ type group struct {
 	done chan struct{}
 }
 
-func startGroup(on *connRunner, changed func([]Change)) *group {
-	g := &group{on: on, changed: changed, wake: make(chan struct{}, 1), done: make(chan struct{})}
+func startGroup(on *connRunner, memory *memory, changed func([]Change)) *group {
+	g := &group{on: on, memory: memory, changed: changed, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go g.loop()
 	return g
 }
@@ -198,6 +201,9 @@ func (g *group) commit() error {
 }
 
 func (g *group) conclude(ran []result, lost error) {
+	if slices.ContainsFunc(ran, func(r result) bool { return !r.logOnly }) {
+		g.memory.forget() // also when nobody knows whether it was kept
+	}
 	if lost == nil {
 		var all []Change
 		for _, r := range ran {
@@ -224,6 +230,7 @@ func (g *group) run(c *call) (changes []Change, err, lost error) {
 	}
 	tx := &Tx{on: g.on, maxParams: maxSQLiteParams}
 	err = c.call(tx)
+	c.logOnly = tx.logOnly
 	if err == nil {
 		err = tx.doomed
 	}

@@ -54,8 +54,7 @@ func putSecrets(ctx context.Context, tx *Tx, batch []inventory.Import) error {
 	return putValues(ctx, tx, batch)
 }
 
-// fewParams bounds the parameters of one statement on SQLite, whose driver looks each one's name up in a list of all:
-// with thousands of them that takes longer than everything else.
+// fewParams bounds the parameters of one statement on SQLite; with more of them nothing gets faster.
 const fewParams = 256
 
 // insertFew is insertRows with statements of the size at which each database is fastest.

@@ -100,8 +100,17 @@ func (s *Store) SetVerified(ctx context.Context, accountID string, version int64
 	return s.SetAccountState(ctx, accountID, version, inventory.AccountState(state), reason, at, ev)
 }
 
-// Credential implements access.RevealStore.
+// Credential implements access.RevealStore. The answer's labels and sealed value are shared and must not be changed.
 func (s *Store) Credential(ctx context.Context, accountID string, version int64) (access.Credential, error) {
+	type which struct {
+		id      string
+		version int64
+	}
+	small := func(c access.Credential) bool { return len(c.Sealed) <= keepMax }
+	return remembered(s, which{accountID, version}, small, func() (access.Credential, error) { return s.credential(ctx, accountID, version) })
+}
+
+func (s *Store) credential(ctx context.Context, accountID string, version int64) (access.Credential, error) {
 	var secret int64
 	var text string
 	c, err := queryOne(ctx, s.read(ctx), "version", func(r scanner) (c access.Credential, err error) {
@@ -118,6 +127,16 @@ func (s *Store) Credential(ctx context.Context, accountID string, version int64)
 	}
 	c.Secret = secret == 1
 	return c, json.Unmarshal([]byte(text), &c.Labels)
+}
+
+// CredentialName returns the name of an account, or namespace/name of a Secret, a deleted one too. It fails with
+// fault.NotFound when id is neither's.
+func (s *Store) CredentialName(ctx context.Context, id string) (string, error) {
+	type nameOf string
+	return remembered(s, nameOf(id), always, func() (string, error) {
+		return queryOne(ctx, s.read(ctx), "account", scanText, `SELECT name FROM accounts WHERE id = $1
+			UNION ALL SELECT namespace || '/' || name FROM secrets WHERE id = $1`, clean(id))
+	})
 }
 
 // ReleaseLeases gives back the leases of an owner that has begun anew: what it worked on is due at once.

@@ -104,12 +104,15 @@ func scanSessionAnd(r scanner, more ...any) (x identity.Session, err error) {
 
 // SessionByHash implements identity.SessionStore.
 func (s *Store) SessionByHash(ctx context.Context, hash identity.SecretHash) (identity.Session, identity.Holder, error) {
-	x, err := queryOne(ctx, s.read(ctx), "session", func(r scanner) (x held[identity.Session], err error) {
-		var h holderRow
-		x.thing, err = scanSessionAnd(r, h.dest()...)
-		x.holder = h.holder()
-		return x, err
-	}, `SELECT `+sessionColumns+`, `+holderColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = $1`, hash[:])
+	type byHash identity.SecretHash
+	x, err := remembered(s, byHash(hash), always, func() (held[identity.Session], error) {
+		return queryOne(ctx, s.read(ctx), "session", func(r scanner) (x held[identity.Session], err error) {
+			var h holderRow
+			x.thing, err = scanSessionAnd(r, h.dest()...)
+			x.holder = h.holder()
+			return x, err
+		}, `SELECT `+sessionColumns+`, `+holderColumns+` FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.hash = $1`, hash[:])
+	})
 	return x.thing, x.holder, err
 }
 
@@ -141,12 +144,15 @@ func scanTokenAnd(r scanner, more ...any) (t identity.Token, err error) {
 
 // TokenByHash implements identity.TokenStore.
 func (s *Store) TokenByHash(ctx context.Context, hash identity.SecretHash) (identity.Token, identity.Holder, error) {
-	x, err := queryOne(ctx, s.read(ctx), "token", func(r scanner) (x held[identity.Token], err error) {
-		var h holderRow
-		x.thing, err = scanTokenAnd(r, h.dest()...)
-		x.holder = h.holder()
-		return x, err
-	}, `SELECT `+tokenColumns+`, `+holderColumns+` FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1`, hash[:])
+	type byHash identity.SecretHash
+	x, err := remembered(s, byHash(hash), always, func() (held[identity.Token], error) {
+		return queryOne(ctx, s.read(ctx), "token", func(r scanner) (x held[identity.Token], err error) {
+			var h holderRow
+			x.thing, err = scanTokenAnd(r, h.dest()...)
+			x.holder = h.holder()
+			return x, err
+		}, `SELECT `+tokenColumns+`, `+holderColumns+` FROM tokens t JOIN users u ON u.id = t.user_id WHERE t.hash = $1`, hash[:])
+	})
 	return x.thing, x.holder, err
 }
 

@@ -65,6 +65,9 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger, changed func(
 
 func (e *pg) reader() queryer { return e.reads }
 
+// remembers implements engine: other servers change the repository too.
+func (e *pg) remembers() *memory { return nil }
+
 func (e *pg) migrator() *sql.DB { return e.db }
 
 func (e *pg) postgres() bool { return true }

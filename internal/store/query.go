@@ -30,7 +30,13 @@ type Tx struct {
 	doomed    error // what the database refused first; nothing more is run after it
 	raw       error // the same as the driver said it
 	changes   []Change
+	// logOnly is set by calls that write nothing but the audit log: what is remembered of the rest stays true.
+	logOnly bool
 }
+
+// numbered reports whether placeholders carry numbers. In a list of rows SQLite's are plain question marks: its driver looks
+// each numbered one up in a list of all, which takes longer than everything else once there are hundreds.
+func (t *Tx) numbered() bool { return t.maxParams == maxPostgresParams }
 
 // Changed announces that an object was changed. The notice goes out after COMMIT, and not at all if there is none.
 func (t *Tx) Changed(kind, id string, rev int64, parent string) {
@@ -138,7 +144,7 @@ func insertRows(ctx context.Context, tx *Tx, head string, cols int, tail string,
 		for j := range size {
 			args = row(args, i+j)
 		}
-		m, err := exec(ctx, tx, head+values(size, cols)+tail, args...)
+		m, err := exec(ctx, tx, head+values(size, cols, tx.numbered())+tail, args...)
 		if err != nil {
 			return done, err
 		}
@@ -156,8 +162,8 @@ func chunk(n, most int) int {
 	return size
 }
 
-// values returns " VALUES ($1,$2),($3,$4) " for the given number of rows and columns.
-func values(rows, cols int) string {
+// values returns " VALUES ($1,$2),($3,$4) " for the given number of rows and columns, or the same with question marks.
+func values(rows, cols int, numbered bool) string {
 	var b strings.Builder
 	b.Grow(10 + rows*(cols*6+3))
 	b.WriteString(" VALUES ")
@@ -169,6 +175,10 @@ func values(rows, cols int) string {
 		for c := range cols {
 			if c > 0 {
 				b.WriteByte(',')
+			}
+			if !numbered {
+				b.WriteByte('?')
+				continue
 			}
 			b.WriteByte('$')
 			b.WriteString(strconv.Itoa(r*cols + c + 1))

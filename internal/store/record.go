@@ -188,6 +188,7 @@ func (r *recorder) flush(entries []*entry) {
 func (r *recorder) insert(entries []*entry) error {
 	ctx := context.Background()
 	return r.store.write(ctx, func(tx *Tx) error {
+		tx.logOnly = true
 		_, err := insertRows(ctx, tx, insertEvent, eventColumns, "", len(entries), func(args []any, i int) []any {
 			return eventRow(args, entries[i].ev, entries[i].body)
 		})

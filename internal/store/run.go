@@ -39,7 +39,7 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		if len(open) > 0 {
 			return fault.New(fault.Conflict, "another reset of this account is under way").WithCode("run-open").
-				WithCure("wait for it, or resume or cancel run %s", open[0]).WithUnchanged("nothing was changed")
+				WithCure("wait for it, or mend what run %s needs and resume it", open[0]).WithUnchanged("nothing was changed")
 		}
 		current, err := queryOne(ctx, tx, "account", scanInt, `SELECT current FROM accounts WHERE id = $1`, run.AccountID)
 		if err != nil {
@@ -91,7 +91,11 @@ func (s *Store) Requeue(ctx context.Context, id string, ev audit.Event) error {
 		if _, err := exec(ctx, tx, `DELETE FROM run_writes WHERE run_id = $1 AND state <> $2`, id, string(rotation.WriteDone)); err != nil {
 			return err
 		}
-		tx.Changed("run", id, 0, "")
+		account, err := queryOne(ctx, tx, "run", scanText, `SELECT account_id FROM runs WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		tx.Changed("run", id, 0, account)
 		return record(ctx, tx, ev)
 	})
 }
@@ -108,7 +112,7 @@ func (s *Store) Claim(ctx context.Context, id, owner string, ttl time.Duration) 
 			return err
 		}
 		run, err = queryOne(ctx, tx, "run", scanRun, `SELECT `+runColumns+` FROM runs WHERE id = $1`, id)
-		tx.Changed("run", id, run.Fence, run.AccountID)
+		tx.Changed("run", id, 0, run.AccountID)
 		return err
 	})
 	return run, err
@@ -124,7 +128,7 @@ func (s *Store) Renew(ctx context.Context, run rotation.Run, ttl time.Duration) 
 // Begin implements rotation.Store.
 func (s *Store) Begin(ctx context.Context, run rotation.Run, step rotation.Step) error {
 	return s.write(ctx, func(tx *Tx) error {
-		tx.Changed("run", run.ID, run.Fence, run.AccountID)
+		tx.Changed("run", run.ID, 0, run.AccountID)
 		return execOne(ctx, tx, lostLease(), `UPDATE runs SET begun = $3, updated_at = $4 WHERE id = $1 AND fence = $2`,
 			run.ID, run.Fence, string(step), micro(time.Now()))
 	})
@@ -221,7 +225,7 @@ func (s *Store) SaveWrites(ctx context.Context, run rotation.Run, writes []rotat
 				return err
 			}
 		}
-		tx.Changed("run", run.ID, run.Fence, run.AccountID)
+		tx.Changed("run", run.ID, 0, run.AccountID)
 		return record(ctx, tx, evs...)
 	})
 }
@@ -251,7 +255,7 @@ func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
 	if run.State.Ended() {
 		ended = micro(now)
 	}
-	tx.Changed("run", run.ID, run.Fence, run.AccountID)
+	tx.Changed("run", run.ID, 0, run.AccountID)
 	return execOne(ctx, tx, lostLease(), `UPDATE runs SET state = $3, step = $4, begun = $5, new_version = $6, prepared = $7, minted = $8, tries = $9,
 		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15,
 		lease_until = CASE WHEN $3 = 'running' THEN lease_until ELSE 0 END WHERE id = $1 AND fence = $2`,

@@ -24,6 +24,7 @@ type lite struct {
 	conn   *sql.Conn
 	pool   *sql.DB
 	reads  *poolReader
+	memory *memory
 	group  *group
 }
 
@@ -55,6 +56,7 @@ func (e *lite) connect(ctx context.Context, path string, changed func([]Change))
 	}
 	write, err := sqlite.NewConnector(address(abs, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
 		"_pragma=foreign_keys(1)", "_pragma=busy_timeout(5000)", "_pragma=secure_delete(1)", "_pragma=journal_size_limit(67108864)",
+		"_pragma=wal_autocheckpoint(4000)", // 16 MiB: a large fetch would otherwise wait for a dozen of them
 		"_pragma=cache_size(-16000)", "_pragma=temp_store(2)", "_defensive=1", "_dqs=0"))
 	if err != nil {
 		return err
@@ -76,7 +78,8 @@ func (e *lite) connect(ctx context.Context, path string, changed func([]Change))
 	e.pool.SetMaxOpenConns(readers)
 	e.pool.SetMaxIdleConns(readers)
 	e.reads = &poolReader{db: e.pool, prepare: true, stmts: map[string]*sql.Stmt{}}
-	e.group = startGroup(&connRunner{conn: e.conn, stmts: map[string]*sql.Stmt{}}, changed)
+	e.memory = &memory{kept: map[any]any{}}
+	e.group = startGroup(&connRunner{conn: e.conn, stmts: map[string]*sql.Stmt{}}, e.memory, changed)
 	return nil
 }
 
@@ -99,6 +102,9 @@ func (e *lite) write(ctx context.Context, fn func(*Tx) error, alone bool) error 
 }
 
 func (e *lite) reader() queryer { return e.reads }
+
+// remembers implements engine. The folder's lock makes this process the only one that writes.
+func (e *lite) remembers() *memory { return e.memory }
 
 func (e *lite) migrator() *sql.DB { return e.writer }
 

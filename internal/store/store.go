@@ -63,6 +63,8 @@ type engine interface {
 	// write runs fn in a transaction and returns after its COMMIT; alone keeps other calls out of that transaction.
 	write(ctx context.Context, fn func(*Tx) error, alone bool) error
 	reader() queryer
+	// remembers returns what keeps answers until the next change; nil when others may change the repository.
+	remembers() *memory
 	// migrator returns the pool that migrations run on.
 	migrator() *sql.DB
 	postgres() bool

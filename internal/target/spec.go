@@ -72,7 +72,8 @@ func (s Spec) Check(c Connection) error {
 	}
 	for name := range c {
 		if !known[name] {
-			return fault.New(fault.Invalid, "a %s resource has no setting of this name", s.Name).WithField(name)
+			return fault.New(fault.Invalid, "a setting is none of a %s resource", s.Name).WithField("settings").
+				WithCure("look at the settings of its type")
 		}
 	}
 	return nil

@@ -1,5 +1,4 @@
 import { useElementSize } from '@mantine/hooks'
-import { columnVisibilityFeature, tableFeatures, useTable } from '@tanstack/react-table'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react'
 import type { Problem } from '../api/problem'
@@ -45,22 +44,16 @@ export interface GridProps<Row> {
 
 /** Up to this many rows all are drawn and the page scrolls; above it the grid scrolls itself. */
 const smallGrid = 100
-const features = tableFeatures({ columnVisibilityFeature })
-const noRows: never[] = []
 const headHeight = 32
 const cardBelow = 560
 const heights = { normal: 36, compact: 28, card: 84 }
 
-/** The columns in their order, but those that the width has no room for. TanStack Table keeps them; the server sorts and filters. */
+/** The columns in their order, but those that the width has no room for. */
 function useColumns<Row>(columns: readonly Column<Row>[], width: number, lead: number): Column<Row>[] {
-  const ids = useMemo(() => columns.map(({ key }) => ({ id: key })), [columns])
-  const columnVisibility = useMemo(() => {
+  return useMemo(() => {
     const fits = new Set(fitColumns(columns, width === 0 || width < cardBelow ? 0 : width - lead).map(({ key }) => key))
-    return Object.fromEntries(columns.map(({ key }) => [key, fits.has(key)]))
+    return columns.filter(({ key }) => fits.has(key))
   }, [columns, width, lead])
-  const table = useTable({ features, columns: ids, data: noRows, state: { columnVisibility } })
-  const shown = new Set(table.getVisibleLeafColumns().map(({ id }) => id))
-  return columns.filter(({ key }) => shown.has(key))
 }
 
 /**

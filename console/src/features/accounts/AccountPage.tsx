@@ -1,4 +1,5 @@
 import { useParams } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { PageHead } from '../../ui/PageHead'
 import { type Tab, tabOf, Tabs } from '../../ui/Tabs'
@@ -7,12 +8,14 @@ import { textOf, useAddress } from '../resources/address'
 import { PlaceLink } from '../resources/PlaceLink'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
-import { AccessTab } from './AccessTab'
 import { type Account, crumbs, truth, useAccount } from './account'
 import { AccountActions } from './AccountActions'
-import { ActivityTab } from './ActivityTab'
-import { MappingsTab } from './MappingsTab'
 import { VersionsTab } from './VersionsTab'
+
+// Loaded when it is first shown.
+const AccessTab = lazy(() => import('./AccessTab').then((m) => ({ default: m.AccessTab })))
+const ActivityTab = lazy(() => import('./ActivityTab').then((m) => ({ default: m.ActivityTab })))
+const MappingsTab = lazy(() => import('./MappingsTab').then((m) => ({ default: m.MappingsTab })))
 
 export function AccountPage() {
   const { resource = '', account: name = '' } = useParams({ strict: false }) as { resource?: string; account?: string }
@@ -55,9 +58,11 @@ function Shown({ account }: { account: Account }) {
       </PageHead>
       <Tabs label={account.name} tabs={tabs} current={current} />
       {tab === 'versions' && <VersionsTab account={account} />}
-      {tab === 'mappings' && <MappingsTab account={account} />}
-      {tab === 'access' && <AccessTab account={account} />}
-      {tab === 'activity' && <ActivityTab account={account} />}
+      <Suspense>
+        {tab === 'mappings' && <MappingsTab account={account} />}
+        {tab === 'access' && <AccessTab account={account} />}
+        {tab === 'activity' && <ActivityTab account={account} />}
+      </Suspense>
     </>
   )
 }

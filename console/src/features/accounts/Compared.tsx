@@ -60,6 +60,8 @@ export function Compared({ account, secret, name }: { account: Account; secret: 
 function Decide({ account, secret, name, found }: { account: Account; secret: Secret; name: string; found: Comparison }) {
   const verdict = verdictOf(found.result, account.current)
   const Icon = icons[verdict.tone]
+  // Where nothing can be mapped the server's own words say it best.
+  const reason = verdict.mappable ? undefined : found.reason
   const [keep, setKeep] = useState<Keep>()
   const [chosen, setChosen] = useState<readonly KeyRef[]>([])
   const differs = found.result === 'differs'
@@ -68,8 +70,8 @@ function Decide({ account, secret, name, found }: { account: Account; secret: Se
   return (
     <Stack gap="md">
       <div role="status">
-        <p className={classes.verdict} data-tone={verdict.tone}><Icon {...iconProps} /><span>{verdict.text}</span></p>
-        {found.reason && <p className={classes.advice}>{found.reason}</p>}
+        <p className={classes.verdict} data-tone={verdict.tone}><Icon {...iconProps} /><span>{reason ?? verdict.text}</span></p>
+        {reason === undefined && found.reason && <p className={classes.advice}>{found.reason}</p>}
       </div>
       {found.owner && (
         <div>

@@ -1,4 +1,4 @@
-import { Button, Group, PasswordInput, Select, Stack } from '@mantine/core'
+import { Button, Group, PasswordInput, Radio, Select, Stack } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -71,7 +71,9 @@ function Form({ account }: { account: Account }) {
       {problem && <ProblemView problem={problem} />}
       <fieldset className={classes.choice}>
         <legend>New value</legend>
-        <Select label="How" data={[...ways]} value={way} onChange={(next) => setWay((next as ResetWay | null) ?? way)} allowDeselect={false} />
+        <Radio.Group aria-label="New value" value={way} onChange={(next) => setWay(next as ResetWay)}>
+          <Group gap="lg">{ways.map(({ value, label }) => <Radio key={value} value={value} label={label} classNames={{ radio: classes.radio }} />)}</Group>
+        </Radio.Group>
         {way === 'generate' && <Generate recipe={recipe} onChange={setRecipe} least={limits?.minLength ?? 1} most={Math.min(limits?.maxLength || longest, longest)} problem={problem} />}
         {way === 'type' && (
           <PasswordInput name="value" label="Value" description="It goes straight to the server and is not kept here." required withAsterisk={false} autoComplete="new-password" error={fieldError(problem, 'value')} />

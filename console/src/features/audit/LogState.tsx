@@ -15,7 +15,7 @@ import { PermitButton } from '../settings/PermitButton'
 import { logState, type Verification } from './audit'
 import classes from './Audit.module.css'
 
-const found = keys.one('audit', 'verification')
+const found = [...keys.one('audit', 'log'), 'verification'] as const
 
 interface LogStateProps {
   can: Schemas['PageAuditEvent']['can']

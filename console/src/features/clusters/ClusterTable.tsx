@@ -79,7 +79,7 @@ function RowMenu({ cluster, actions }: { cluster: Cluster; actions: ClusterActio
         <OfferItem permission={may(cluster, 'fetch')} icon={<IconDownload {...iconProps} />} onClick={() => void navigate({ to: pathOf(cluster.name, 'fetch') })}>Fetch</OfferItem>
         <OfferItem permission={may(cluster, 'update')} icon={<IconPencil {...iconProps} />} onClick={() => void navigate({ to: pathOf(cluster.name, 'edit') })}>Edit</OfferItem>
         <OfferItem permission={may(cluster, 'sync')} icon={<IconRefresh {...iconProps} />} onClick={() => actions.sync(cluster)}>Sync</OfferItem>
-        <Menu.Divider />
+        <Menu.Divider role="separator" />
         <OfferItem permission={may(cluster, 'delete')} icon={<IconTrash {...iconProps} />} onClick={() => actions.remove(cluster)}>Remove</OfferItem>
       </Menu.Dropdown>
     </Menu>

@@ -78,9 +78,7 @@ export function ConnectionForm({ draft, onChange, token, onToken, tokenNote, pro
             {...plain}
             aria-label="CA as PEM"
             placeholder="-----BEGIN CERTIFICATE-----"
-            autosize
-            minRows={3}
-            maxRows={8}
+            rows={5}
             styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 13 } }}
             value={draft.ca}
             onChange={(event) => change({ ca: event.currentTarget.value })}

@@ -1,4 +1,4 @@
-import { Button, Checkbox, Radio, Stack, TagsInput, TextInput } from '@mantine/core'
+import { Button, Checkbox, Radio, Stack } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
@@ -13,14 +13,14 @@ import { count } from '../../ui/format'
 import { PageHead } from '../../ui/PageHead'
 import { ProblemView } from '../../ui/ProblemView'
 import {
-  chosenByRule, type Choice, emptyRule, filtered, groupsOf, isChosen, laterOf, nothing, type Remote, type RuleDraft, ruleOf,
+  chosenByRule, type Choice, emptyRule, filtered, groupsOf, isChosen, laterOf, nothing, type RuleDraft, ruleOf,
   selectionOf, sentence, termsOf, tooMuch, turnNamespace, turnSecret, typesOf,
 } from './choice'
 import { type Cluster, may, pathOf, underWay, useCluster } from './clusters'
-import { wordsOf } from './connector'
 import classes from './Fetch.module.css'
 import { Loading } from './Loading'
 import { Offer } from './Offer'
+import { RuleForm } from './RuleForm'
 import { SecretTree } from './SecretTree'
 
 /** Chooses which Secrets of a cluster are imported, from metadata alone. */
@@ -31,7 +31,7 @@ export function FetchPage() {
   return (
     <>
       <PageHead title="Choose Secrets" tab={`Choose Secrets of ${cluster?.name ?? ref}`} above={above}>
-        What you choose is imported, kept in step and watched. This list holds names only: no value is read before you save.
+        What you choose is imported, kept in step and watched. No value is read before you save.
       </PageHead>
       {cluster ? <Available cluster={cluster} /> : problem ? <ProblemView problem={problem} onRetry={onRetry} /> : <Loading label="Reading the cluster" lines={12} />}
     </>
@@ -152,44 +152,5 @@ function Chooser({ cluster, found, onReload, reloading }: ChooserProps) {
         </div>
       </div>
     </Stack>
-  )
-}
-
-interface RuleFormProps {
-  rule: RuleDraft
-  onChange: (rule: RuleDraft) => void
-  types: string[]
-  chosen: readonly Remote[]
-}
-
-const previewed = 50
-
-function RuleForm({ rule, onChange, types, chosen }: RuleFormProps) {
-  const change = (part: Partial<RuleDraft>) => onChange({ ...rule, ...part })
-  const tags = { splitChars: [',', ' '], acceptValueOnBlur: true }
-  return (
-    <div className={classes.sides}>
-      <Stack gap={12} maw={640}>
-        <TagsInput {...tags} label="Namespaces" description="Globs; empty is all. * is any characters, ? is one." placeholder="shop-*" value={[...rule.namespaces]} onChange={(next) => change({ namespaces: wordsOf(next) })} />
-        <TagsInput {...tags} label="Names" description="Globs; empty is all." placeholder="db-*" value={[...rule.names]} onChange={(next) => change({ names: wordsOf(next) })} />
-        <TextInput
-          label="Labels"
-          description="key=value, key!=value or key, with commas between."
-          placeholder="team=payments"
-          value={rule.labels}
-          onChange={(event) => change({ labels: event.currentTarget.value })}
-          error={termsOf(rule.labels) === undefined ? 'This cannot be read. Write key=value, key!=value or key.' : undefined}
-          autoComplete="off"
-          autoCapitalize="none"
-          spellCheck={false}
-        />
-        <TagsInput {...tags} label="Types" description="Empty is all but the cluster's own machinery." data={types} value={[...rule.types]} onChange={(next) => change({ types: wordsOf(next) })} />
-      </Stack>
-      <section aria-label="What the rule matches now" className={classes.preview}>
-        <p><b>{count(chosen.length)}</b> match now</p>
-        <ul>{chosen.slice(0, previewed).map((secret) => <li key={`${secret.namespace}/${secret.name}`}><bdi>{secret.namespace}/{secret.name}</bdi></li>)}</ul>
-        {chosen.length > previewed && <p>and {count(chosen.length - previewed)} more</p>}
-      </section>
-    </div>
   )
 }

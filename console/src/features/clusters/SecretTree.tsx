@@ -158,7 +158,7 @@ function NamespaceFacts({ group, choice }: { group: Group; choice: Choice }) {
         <span className={classes.problem}>{group.problem}</span>
       ) : (
         <span className={classes.facts}>
-          {count(chosen)} of {count(group.secrets.length)} chosen
+          {group.secrets.length === 0 ? 'no Secrets' : `${count(chosen)} of ${count(group.secrets.length)} chosen`}
           {fetched > 0 && <> · {count(fetched)} here</>}
         </span>
       )}

@@ -1,6 +1,6 @@
 import { QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from '@tanstack/react-router'
-import { act } from '@testing-library/react'
+import { act, configure } from '@testing-library/react'
 import { type ComponentType, useState } from 'react'
 import { vi } from 'vitest'
 import { ApiContext, makeApi, type Schemas, SessionContext } from '../../app/api'
@@ -8,6 +8,10 @@ import { makeQueryClient } from '../../app/query'
 import { parseSearch, stringifySearch } from '../../app/search'
 import { draw } from '../../test/render'
 import type { Cluster } from './clusters'
+
+// The machine that runs these may be busy; a part that never comes still fails.
+configure({ asyncUtilTimeout: 10_000 })
+vi.setConfig({ testTimeout: 90_000 })
 
 /** One request as the page sent it. */
 export interface Asked {

@@ -59,7 +59,7 @@ export function AccountsTab({ resource, may, onAdd }: { resource: Resource; may:
     <>
       <div className={classes.bar}>
         <FilterBar label="Filter accounts" fields={fields} value={filter} onChange={setFilter} />
-        <Counts label="Accounts by state" object="account" counts={list.counts} chosen={states.flatMap((word) => known('account', word) ?? [])} onChoose={(words) => change({ state: [...words] }, {})} />
+        <Counts label="Accounts by state" object="account" counts={list.counts} chosen={states.flatMap((word) => known('account', word) ?? [])} onChoose={(words) => change({ state: [...words] })} />
       </div>
       <Grid
         label={`Accounts of ${resource.name}`}

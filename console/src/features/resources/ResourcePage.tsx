@@ -1,18 +1,21 @@
 import { useParams } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { useMay } from '../../app/api'
 import { count } from '../../ui/format'
 import { PageHead } from '../../ui/PageHead'
 import { type Tab, tabOf, Tabs } from '../../ui/Tabs'
 import { AccountsTab } from './AccountsTab'
 import { textOf, useAddress } from './address'
-import { ConnectionTab } from './ConnectionTab'
-import { MappedTab } from './MappedTab'
-import { NewAccount } from './NewAccount'
 import { Offer } from './Offer'
 import { kubernetes, type Resource, useResource, worstFirst } from './resource'
 import { SecretsTab } from './SecretsTab'
 import { StateCounts } from './StateCounts'
 import { Loaded } from './Waiting'
+
+// Loaded when it is first shown.
+const ConnectionTab = lazy(() => import('./ConnectionTab').then((m) => ({ default: m.ConnectionTab })))
+const NewAccount = lazy(() => import('./NewAccount').then((m) => ({ default: m.NewAccount })))
+const MappedTab = lazy(() => import('./MappedTab').then((m) => ({ default: m.MappedTab })))
 
 /** What stands on a resource, in one sentence. */
 export function resourceAnswer({ type, accounts, states, clusterName, clusterRemoved, namespace }: Resource): string {
@@ -62,9 +65,11 @@ function Shown({ resource }: { resource: Resource }) {
       </PageHead>
       <Tabs label={resource.name} tabs={tabs} current={textOf(search['tab'])} />
       {tab === 'accounts' && (isKube ? <SecretsTab resource={resource} /> : <AccountsTab resource={resource} may={mayList.allowed} onAdd={add} />)}
-      {tab === 'mapped' && <MappedTab resource={resource} />}
-      {tab === 'connection' && <ConnectionTab resource={resource} />}
-      {!isKube && <NewAccount resource={resource} opened={textOf(search['dialog']) === 'new'} onClose={() => change({ dialog: '' })} />}
+      <Suspense>
+        {tab === 'mapped' && <MappedTab resource={resource} />}
+        {tab === 'connection' && <ConnectionTab resource={resource} />}
+      </Suspense>
+      <Suspense>{!isKube && textOf(search['dialog']) === 'new' && <NewAccount resource={resource} opened onClose={() => change({ dialog: '' })} />}</Suspense>
     </>
   )
 }

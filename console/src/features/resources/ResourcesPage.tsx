@@ -1,4 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { useList } from '../../app/list'
 import type { Column } from '../../ui/columns'
@@ -9,12 +10,14 @@ import { count } from '../../ui/format'
 import { Grid } from '../../ui/Grid'
 import { PageHead } from '../../ui/PageHead'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
-import { NewResource } from './NewResource'
 import { Offer } from './Offer'
 import classes from './parts.module.css'
 import { kubernetes, pageOf, type Resource } from './resource'
 import { StateCounts } from './StateCounts'
 import { resourcePlace, PlaceLink } from './PlaceLink'
+
+// Loaded when it is first shown.
+const NewResource = lazy(() => import('./NewResource').then((m) => ({ default: m.NewResource })))
 
 const columns: readonly Column<Resource>[] = [
   {
@@ -86,7 +89,7 @@ export function ResourcesPage() {
         onOpen={({ name }) => void navigate(resourcePlace(name) as never)}
         empty={empty}
       />
-      <NewResource opened={textOf(search['dialog']) === 'new'} onClose={() => change({ dialog: '' })} />
+      <Suspense>{textOf(search['dialog']) === 'new' && <NewResource opened={textOf(search['dialog']) === 'new'} onClose={() => change({ dialog: '' })} />}</Suspense>
     </>
   )
 }

@@ -9,7 +9,8 @@ import { parseSearch, stringifySearch } from '../../app/search'
 import { draw } from '../../test/render'
 
 // A busy machine is no failure.
-configure({ asyncUtilTimeout: 10_000 })
+configure({ asyncUtilTimeout: 30_000 })
+vi.setConfig({ testTimeout: 120_000 })
 
 /** What the server was asked, in order. */
 export interface Asked {

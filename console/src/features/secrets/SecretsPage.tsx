@@ -1,4 +1,5 @@
 import { useNavigate } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import { keys } from '../../api/keys'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { useList } from '../../app/list'
@@ -20,7 +21,9 @@ import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Secret, secretAnswer } from './secret'
 import { secretColumns } from './SecretGrid'
-import { SecretKeys } from './SecretKeys'
+
+// Loaded when the drawer is first opened.
+const SecretKeys = lazy(() => import('./SecretKeys').then((m) => ({ default: m.SecretKeys })))
 
 const once = ['cluster', 'ns']
 const fields: readonly FilterField[] = [
@@ -110,7 +113,7 @@ function Peek({ id, onClose, onPage }: { id: string | undefined; onClose: () => 
             <div className={classes.bar}><StateWord object="key" state={data.state} /><span><bdi>{data.clusterName}</bdi></span><span className={classes.muted}>{data.type}</span></div>
             <p className={classes.note}>{secretAnswer(data)}</p>
             <div className={classes.section}><h2>Keys</h2><PlaceLink place={secretPlace(data)}>Reveal or download on its page</PlaceLink></div>
-            <SecretKeys secret={data} values={false} />
+            <Suspense><SecretKeys secret={data} values={false} /></Suspense>
           </>
         )}
       </Loaded>

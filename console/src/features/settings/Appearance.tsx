@@ -26,7 +26,7 @@ export function Appearance() {
               <Radio value="utc" label="UTC" />
             </Stack>
           </Radio.Group>
-          <div>It is now <Time at={Date.now()} as="exact" />.</div>
+          <div>Times look like this: <Time at={Date.now()} as="exact" /></div>
           <Checkbox label="Compact rows" description="28 px instead of 36 px." checked={preferences.compact} onChange={(event) => change({ compact: event.currentTarget.checked })} />
           <Checkbox label="Single-letter keys" description="j, k, x, / and ? act in lists. They never change or reveal anything." checked={preferences.characterKeys} onChange={(event) => change({ characterKeys: event.currentTarget.checked })} />
         </Stack>

@@ -1,15 +1,18 @@
 import { Link, useParams } from '@tanstack/react-router'
+import { lazy, Suspense } from 'react'
 import type { ReactNode } from 'react'
 import { PageHead } from '../../ui/PageHead'
-import { Appearance } from './Appearance'
-import { Grants } from './Grants'
-import { Groups } from './Groups'
-import { Own } from './Own'
 import { Permitted } from './Permitted'
-import { ServerInfo } from './ServerInfo'
 import classes from './Settings.module.css'
-import { Tokens } from './Tokens'
-import { Users } from './Users'
+
+// Loaded when it is first shown.
+const Appearance = lazy(() => import('./Appearance').then((m) => ({ default: m.Appearance })))
+const Grants = lazy(() => import('./Grants').then((m) => ({ default: m.Grants })))
+const Groups = lazy(() => import('./Groups').then((m) => ({ default: m.Groups })))
+const Own = lazy(() => import('./Own').then((m) => ({ default: m.Own })))
+const ServerInfo = lazy(() => import('./ServerInfo').then((m) => ({ default: m.ServerInfo })))
+const Tokens = lazy(() => import('./Tokens').then((m) => ({ default: m.Tokens })))
+const Users = lazy(() => import('./Users').then((m) => ({ default: m.Users })))
 
 interface Section {
   /** As in the address; the first has none. */
@@ -22,7 +25,7 @@ const sections: readonly Section[] = [
   { key: '', label: 'You', page: <Own /> },
   { key: 'users', label: 'Users', page: <Permitted operation="user.list" what="the list of users"><Users /></Permitted> },
   { key: 'groups', label: 'Groups', page: <Permitted operation="group.list" what="the list of groups"><Groups /></Permitted> },
-  { key: 'grants', label: 'Grants', page: <Permitted operation="grant.list" what="the list of grants"><Grants /></Permitted> },
+  { key: 'grants', label: 'Grants', page: <Permitted operation="grant.list" what="the list of all grants"><Grants /></Permitted> },
   { key: 'tokens', label: 'Tokens', page: <Tokens /> },
   { key: 'server', label: 'Server', page: <ServerInfo /> },
   { key: 'appearance', label: 'Appearance', page: <Appearance /> },
@@ -45,7 +48,7 @@ export function SettingsPage() {
           ))}
         </ul>
       </nav>
-      {section?.page ?? <p>There is no such section of the settings.</p>}
+      <Suspense>{section?.page ?? <p>There is no such section of the settings.</p>}</Suspense>
     </>
   )
 }

@@ -1,8 +1,8 @@
-import { Button, Modal, MultiSelect, Select, TextInput } from '@mantine/core'
+import { Button, Modal, Select, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { useRef, useState } from 'react'
+import { lazy, Suspense, useRef, useState } from 'react'
 import { asProblem } from '../../api/problem'
-import { bodyOf, useApi, useWho } from '../../app/api'
+import { bodyOf, useApi } from '../../app/api'
 import type { Column } from '../../ui/columns'
 import { Confirm } from '../../ui/Confirm'
 import { count } from '../../ui/format'
@@ -13,9 +13,12 @@ import { Value } from '../../ui/Value'
 import { FormDialog } from './FormDialog'
 import { settingsKeys } from './keys'
 import { PermitButton } from './PermitButton'
-import { endAfter, scopesOf, type Token } from './people'
+import { endAfter, type Token } from './people'
 import classes from './Settings.module.css'
 import { useDialog } from './useDialog'
+
+// Loaded when a token is made.
+const Scopes = lazy(() => import('./Scopes').then((m) => ({ default: m.Scopes })))
 
 const ends = [
   { value: '1', label: 'After a day' },
@@ -87,7 +90,7 @@ export function Tokens() {
       />
       <FormDialog opened={dialog.verb === 'new'} onClose={() => dialog.go({})} title="Make a token" action="Make the token" onSubmit={make}>
         <TextInput name="name" label="Name" description="What will use it." required withAsterisk={false} autoComplete="off" autoCapitalize="none" spellCheck={false} data-autofocus />
-        <Scopes />
+        <Suspense><Scopes /></Suspense>
         <Select name="end" label="Ends" data={ends} defaultValue="30" allowDeselect={false} />
       </FormDialog>
       <Modal opened={made !== undefined} onClose={close} title={`The token ${made ?? ''}`} centered size={520} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': 'Close' }}>
@@ -109,21 +112,5 @@ export function Tokens() {
         />
       )}
     </>
-  )
-}
-
-function Scopes() {
-  const who = useWho()
-  return (
-    <MultiSelect
-      name="scopes"
-      label="May do"
-      description="All is *. Making users, grants and tokens is not in it: name these if they are needed."
-      data={scopesOf(Object.keys(who.can))}
-      defaultValue={['*']}
-      searchable
-      clearButtonProps={{ 'aria-label': 'Remove all scopes' }}
-      nothingFoundMessage="No such operation"
-    />
   )
 }

@@ -40,7 +40,7 @@ export function Users() {
   return (
     <>
       <div className={classes.bar}>
-        <p>{query.data && `${count(users.length)} ${users.length === 1 ? 'person' : 'people'} can be signed in. A role says what somebody may do at all; grants say with what.`}</p>
+        <p>{query.data && `${count(users.length)} ${users.length === 1 ? 'user' : 'users'}. A role says what somebody may do at all; grants say with what.`}</p>
         <PermitButton permit={query.data?.can?.['create']} onClick={() => dialog.go({ do: 'new' })}>Make a user</PermitButton>
       </div>
       <Grid

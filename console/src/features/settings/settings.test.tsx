@@ -1,5 +1,5 @@
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
-import { afterEach, expect, test, vi } from 'vitest'
+import { beforeAll, afterEach, expect, test, vi } from 'vitest'
 import { expectAccessible } from '../../test/render'
 import { changed, endAfter, grantParts, grantText, scopesOf } from './people'
 import { SettingsPage } from './SettingsPage'
@@ -11,6 +11,8 @@ const can = { update: { allowed: true }, delete: { allowed: true }, password: { 
 const ben = { id: 'u2', name: 'ben', role: 'user', disabled: false, createdAt: '2026-01-01T00:00:00Z', rev: 7, can }
 const grant = { id: 'g1', subjectKind: 'group', subjectId: 's1', subjectName: 'db-owners', objectKind: 'resource', objectId: 'r1', objectName: 'orders-db', level: 'reveal', grantedBy: 'anna', createdAt: '2026-01-01T00:00:00Z', rev: 1, can } as const
 
+// A browser loads a section when it is first opened; here all are there.
+beforeAll(() => Promise.all(['Appearance', 'Grants', 'Groups', 'Own', 'Scopes', 'ServerInfo', 'Tokens', 'Users'].map((name) => import(`./${name}.tsx`))))
 const open = (address: string, answer: (asked: Asked) => Answer | undefined, who = session()) =>
   drawPage(address.startsWith('/settings/') ? '/settings/$section' : '/settings', address, SettingsPage, answer, who)
 const click = (name: string | RegExp) => act(async () => void fireEvent.click(screen.getByRole('button', { name })))
@@ -117,5 +119,7 @@ test('the own password needs the current one, and two equal new ones', async () 
 test('appearance and server', async () => {
   await open('/settings/appearance', () => undefined)
   expect(screen.getByRole('radio', { name: 'Dark' })).toBeTruthy()
+  const shown = within(screen.getByRole('navigation', { name: 'Settings' })).getAllByRole('link').filter((link) => link.getAttribute('aria-current') !== null)
+  expect(shown.map((link) => link.textContent)).toEqual(['Appearance'])
   await expectAccessible()
 })

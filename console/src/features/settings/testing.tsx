@@ -1,11 +1,15 @@
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { createMemoryHistory, createRootRoute, createRoute, createRouter, RouterProvider } from '@tanstack/react-router'
-import { act } from '@testing-library/react'
+import { act, configure } from '@testing-library/react'
 import type { ReactNode } from 'react'
 import { vi } from 'vitest'
 import { ApiContext, makeApi, type Schemas, SessionContext } from '../../app/api'
 import { parseSearch, stringifySearch } from '../../app/search'
 import { draw } from '../../test/render'
+
+// A busy machine is slow, which is no failure. Whether a part is visible is asked of a real browser, not of jsdom.
+configure({ asyncUtilTimeout: 20_000, defaultHidden: true })
+vi.setConfig({ testTimeout: 120_000 })
 
 /** A request as the server of a test sees it. */
 export interface Asked {

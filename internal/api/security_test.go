@@ -1,0 +1,259 @@
+package api
+
+import (
+	"bytes"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/keyturn/keyturn/client"
+	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/rotation"
+)
+
+// exposed is an estate with one object for every parameter of a route, so that every route can be asked for something.
+type exposed struct {
+	*estate
+	admin        string // secret of an administrator's session
+	other        identity.User
+	group        identity.Group
+	spare        inventory.Account  // may be deleted
+	idle         inventory.Resource // the same
+	mapping, run string
+	grantID      string
+	record       string // an audit event
+}
+
+func newExposed(t *testing.T) *exposed {
+	t.Helper()
+	x := &exposed{estate: newEstate(t)}
+	ctx, now := t.Context(), time.Now().UTC().Truncate(time.Microsecond)
+	admin := x.user("root", identity.Administrator)
+	x.admin, x.other = x.session(admin).Text(), x.user("other", identity.PlainUser)
+	actor := identity.Actor{ID: admin.ID, Name: admin.Name, Kind: identity.KindUser, Role: admin.Role}
+	ev := func(kind, id string) audit.Event {
+		return audit.New(actor, kind+".create", audit.Object{Kind: kind, ID: id})
+	}
+	var err error
+	x.group, err = x.people.CreateGroup(ctx, actor, "people", "", []string{x.other.ID})
+	ok(t, err)
+	x.idle = inventory.Resource{ID: newID(), Name: "idle", Type: "generic", CreatedAt: now}
+	x.spare = inventory.Account{ID: newID(), ResourceID: x.db.ID, Name: "spare", State: inventory.AccountUnverified, CreatedAt: now}
+	ok(t, x.store.AddResource(ctx, x.idle, nil, ev("resource", x.idle.ID)), x.store.AddAccount(ctx, x.spare, nil, nil, ev("account", x.spare.ID)))
+	m, err := x.server.Mappings.Map(ctx, actor, x.account.ID, x.secret.ID, "same", "")
+	ok(t, err)
+	run, err := x.server.Runs.Start(ctx, actor, rotation.Reset{AccountID: x.empty.ID})
+	ok(t, err)
+	run, err = x.store.Claim(ctx, run.ID, "test", time.Minute)
+	ok(t, err)
+	run.State, run.Reason = rotation.NeedsAttention, "the test says so"
+	ok(t, x.store.Advance(ctx, run, ev("run", run.ID)))
+	g := access.Grant{ID: newID(), SubjectKind: access.User, SubjectID: x.other.ID, ObjectKind: access.Account, ObjectID: x.spare.ID, Level: policy.View, CreatedAt: now}
+	ok(t, x.store.AddGrant(ctx, g, ev("grant", g.ID)))
+	x.mapping, x.run, x.grantID = m.ID, run.ID, g.ID
+	x.record = x.events("mapping.create")[0].ID
+	x.sequence()
+	return x
+}
+
+// token makes an API token of a user.
+func (x *exposed) token(u identity.User, scopes ...string) (id, secret string) {
+	x.t.Helper()
+	a := identity.Actor{ID: u.ID, Name: u.Name, Kind: identity.KindUser, Role: u.Role}
+	n := identity.NewToken{Name: "t-" + newID(), Scopes: scopes, ExpiresAt: time.Now().Add(time.Hour)}
+	made, value, err := x.people.CreateToken(x.t.Context(), a, n, knownScope)
+	ok(x.t, err)
+	return made.ID, sent(value).Text()
+}
+
+// fetch returns a fetch of the cluster. While it is open there can be no other, so it is made late.
+func (x *exposed) fetch() string {
+	x.t.Helper()
+	have, err := x.server.Fetches.Fetches(x.t.Context(), x.cluster.ID, 1)
+	ok(x.t, err)
+	if len(have) > 0 {
+		return have[0].ID
+	}
+	f, err := x.server.Fetches.Start(x.t.Context(), identity.System("test"), x.cluster.ID, inventory.FetchSync, inventory.Selection{})
+	ok(x.t, err)
+	return f.ID
+}
+
+// question is a well-formed request of a route.
+type question struct {
+	method, path string // path is below /api/v1
+	body         any
+}
+
+// ask returns a request of the route that works when an administrator sends it, apart from If-Match. Each call of a route
+// that uses something up makes it anew. Routes without a line here that need a body fail every test that asks them.
+func (x *exposed) ask(r Route) question {
+	x.t.Helper()
+	key := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
+	account, resource := x.account.ID, x.db.ID
+	switch key {
+	case "DELETE /accounts/{account}":
+		account = x.spare.ID
+	case "DELETE /resources/{resource}":
+		resource = x.idle.ID
+	}
+	pairs := []string{"{cluster}", x.cluster.ID, "{resource}", resource, "{account}", account, "{secret}", x.secret.ID, "{mapping}", x.mapping,
+		"{run}", x.run, "{user}", x.other.ID, "{group}", x.group.ID, "{grant}", x.grantID, "{event}", x.record}
+	if strings.Contains(key, "{fetch}") {
+		pairs = append(pairs, "{fetch}", x.fetch())
+	}
+	if key == "DELETE /tokens/{token}" {
+		id, _ := x.token(x.other, "account.list")
+		pairs = append(pairs, "{token}", id)
+	}
+	q := question{r.Method, strings.NewReplacer(pairs...).Replace(strings.TrimPrefix(r.Path, "/api/v1")), x.body(key)}
+	q.path += map[string]string{
+		"GET /events": "?after=1", // forgotten, so that it is no endless answer
+		"GET /grants": "?objectKind=account&object=" + x.account.ID,
+		"GET /tokens": "?owner=" + x.other.ID,
+	}[key]
+	x.checks.report = passedReport(x.cluster.UID)
+	if key == "POST /clusters" {
+		x.checks.report = passedReport("another-cluster")
+	}
+	return q
+}
+
+// body is what the route of that method and path is sent, nil for those that take none.
+func (x *exposed) body(key string) any {
+	name, text, secret := "renamed", "a text", client.NewValue("gravel teapot Orion nineteen")
+	cluster := client.NewCluster{Name: "new", Server: "https://10.0.0.2:6443", Token: secret, Scope: client.Scope{Access: "read-only"}}
+	key, isPost := strings.CutPrefix(key, "POST ")
+	if isPost {
+		return map[string]any{
+			"/unseal": client.Unseal{Passphrase: secret}, "/session": client.Login{Name: x.other.Name, Password: client.NewValue(password)},
+			"/setup": client.Setup{Code: secret, Name: "first", Password: secret}, "/clusters": cluster, "/clusters/test": cluster,
+			"/clusters/{cluster}/test": client.ClusterChange{}, "/clusters/{cluster}/fetches": client.Selection{All: true},
+			"/resources":                     client.NewResource{Name: "fresh", Type: "postgresql", Settings: map[string]string{"host": "10.0.0.3"}},
+			"/resources/{resource}/accounts": client.NewAccount{Name: "extra", Value: secret},
+			"/accounts/{account}/reveal":     client.Reveal{Reason: text},
+			"/accounts/{account}/reset":      client.Reset{Value: secret},
+			"/mappings":                      client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password", Keep: "vault"},
+			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
+			"/users":                         client.NewUser{Name: "newcomer", Role: "user", Password: secret},
+			"/users/{user}/password":         client.NewPassword{Password: secret},
+			"/groups":                        client.NewGroup{Name: "more", Description: text},
+			"/grants":                        client.NewGrant{SubjectKind: "user", SubjectID: x.other.ID, ObjectKind: "account", ObjectID: x.account.ID, Level: "view"},
+			"/tokens":                        client.NewToken{Name: "ci", Scopes: []string{"account.list"}, ExpiresAt: time.Now().Add(time.Hour)},
+		}[key]
+	}
+	return map[string]any{
+		"PATCH /clusters/{cluster}": client.ClusterChange{Name: &name}, "PATCH /resources/{resource}": client.ResourceChange{Name: &name},
+		"PATCH /accounts/{account}": client.AccountChange{Name: &name}, "PATCH /users/{user}": client.UserChange{DisplayName: &text},
+		"PATCH /groups/{group}": client.GroupChange{Description: &text},
+	}[key]
+}
+
+// put sends a question as whoever has the secret, nobody if that is empty.
+func (x *exposed) put(q question, secret string, headers ...string) reply {
+	x.t.Helper()
+	if secret != "" {
+		headers = append(headers, "Authorization", "Bearer "+secret)
+	}
+	return x.send(q.method, q.path, q.body, headers...)
+}
+
+// kind is the last part of a problem's type, empty for an answer that is none.
+func (r reply) kind(t *testing.T) string {
+	t.Helper()
+	if r.status < http.StatusBadRequest {
+		return ""
+	}
+	var p client.Problem
+	decode(t, r.body, &p)
+	if p.Cause == "Validation failed" {
+		t.Errorf("the test's own request is malformed: %s", r.body)
+	}
+	return strings.TrimPrefix(p.Type, problemPrefix)
+}
+
+// SR-01: nobody who is not signed in gets anything but 401, whatever the body, outside of a list of three.
+func TestSecurityNobodyGetsIn(t *testing.T) {
+	x := newExposed(t)
+	open := map[string]bool{"POST /api/v1/session": true, "POST /api/v1/setup": true, "POST /api/v1/unseal": true}
+	for _, r := range x.server.Routes() {
+		if open[r.Method+" "+r.Path] {
+			delete(open, r.Method+" "+r.Path)
+			continue
+		}
+		q := x.ask(r)
+		for name, body := range map[string]any{"whole": q.body, "none": nil, "wrong": "text", "unknown field": map[string]any{"nonsense": 1}} {
+			q.body = body
+			for _, secret := range []string{"", "nonsense", "kt_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", x.admin[:len(x.admin)-1]} {
+				if got := x.put(q, secret, "If-Match", `"1"`); got.status != http.StatusUnauthorized {
+					t.Errorf("%s %s with the body %s: %d %s", r.Method, r.Path, name, got.status, got.body)
+				}
+			}
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("open, and not there: %v", open)
+	}
+}
+
+// SR-01: what no route is for is no answer, signed in or not.
+func TestSecurityNothingAnswersOutsideTheTable(t *testing.T) {
+	x := newExposed(t)
+	have := map[string]bool{}
+	for _, r := range x.server.Routes() {
+		have[r.Method+" "+r.Path] = true
+	}
+	for _, r := range x.server.Routes() {
+		q := x.ask(r)
+		q.body = nil
+		for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"} {
+			hr, err := http.NewRequestWithContext(t.Context(), method, x.url+"/api/v1"+q.path, nil)
+			ok(t, err)
+			if _, pattern := x.server.mux.Handler(hr); have[pattern] {
+				continue // such as PATCH /clusters/test, a cluster of that name
+			}
+			q.method = method
+			if got := x.put(q, x.admin); got.status != http.StatusNotFound {
+				t.Errorf("%s %s: %d", method, q.path, got.status)
+			}
+		}
+	}
+	for _, path := range []string{"", "/", "/docs", "/schemas", "/schemas/Login.json", "/openapi", "/openapi.yaml", "/openapi-3.0.json", "/debug/pprof/", "/metrics", "/vars"} {
+		if got := x.put(question{"GET", path, nil}, x.admin); got.status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := x.put(question{"GET", "/openapi.json", nil}, ""); got.status != http.StatusUnauthorized {
+		t.Errorf("the document is open: %d", got.status)
+	}
+}
+
+// SR-02: a path that two readers could take for two different ones is never answered. The corpus goes over the wire as it
+// is written here.
+func TestSecurityConfusingPaths(t *testing.T) {
+	x := newExposed(t)
+	for _, path := range []string{
+		"//api/v1/users", "/api//v1/users", "/api/v1//users", "/api/v1/users/", "/api/v1/./users", "/./api/v1/users", "/api/v1/health/../users",
+		"/api/v1/session/..%2fusers", "/api/v1/health/%2e%2e/users", "/api/v1/%2e/users", "/api/v1/health%2f..%2fusers", "/api/v1/users%2f", "/api/v1/users;x=1",
+		"/api/v1/health;/../users", "/api/v1;/users", "/api/v1/users%00", "/api/v1/users%00.css", "/api/v1/users%20", "/api/v1/users%23", "/api/v1/users%3fx",
+		"/api/v1\\users", "/api/v1%5cusers", "/API/v1/users", "/api/V1/users", "/api/v1/Users", "/api/v1/users%252f", "/api/v1/%75sers%2f", "/api/v1/users.json", "/api/v1/users/%2e%2e/users",
+		"/healthz/../api/v1/users", "/healthz%2f../api/v1/users", "/static/..%2f..%2fapi/v1/users", "/api/v1/ｕsers", "/api/v1/users%ef%bc%8f", "/..;/api/v1/users", "/api/v1/users/..;/users",
+	} {
+		for _, secret := range []string{"", x.admin} {
+			got := x.raw("GET", path, secret)
+			if got.status != http.StatusNotFound && got.status != http.StatusUnauthorized && got.status != http.StatusBadRequest || bytes.Contains(got.body, []byte("other")) {
+				t.Errorf("%q: %d %s", path, got.status, got.body)
+			}
+		}
+	}
+	for _, path := range []string{"/api/v1/users", "/%61pi/v1/users", "/api/v1/user%73"} { // one reading only: decided as any other
+		if open, signedIn := x.raw("GET", path, ""), x.raw("GET", path, x.admin); open.status != http.StatusUnauthorized || signedIn.status != http.StatusOK {
+			t.Errorf("%q: %d without and %d with a session", path, open.status, signedIn.status)
+		}
+	}
+}

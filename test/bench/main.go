@@ -1,0 +1,134 @@
+// Command bench measures what Keyturn promises of its speed, each figure against a limit that the same run measures on the
+// same machine: a bare client of the same API server, a bare writer on the same disk. It starts a real control plane and a
+// real server, prints a table and writes the figures as JSON.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+)
+
+// options is how the measurement is made.
+type options struct {
+	keyturn string // the binary
+	out     string // the file that gets the figures
+	rounds  int    // of each figure; the median counts
+	secrets int
+	spaces  int // namespaces
+	targets int // Secrets that one reset writes
+	clients int // that reveal at once
+	only    string
+}
+
+// perNamespace is how many Secrets a namespace has.
+func (o options) perNamespace() int { return o.secrets / o.spaces }
+
+// wants reports whether a figure is to be taken.
+func (o options) wants(name string) bool {
+	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
+}
+
+func main() {
+	o := options{secrets: 10_000, spaces: 500, targets: 1_000, clients: 64}
+	flag.StringVar(&o.keyturn, "keyturn", filepath.Join("bin", "keyturn"), "the binary to measure")
+	flag.StringVar(&o.out, "out", filepath.Join("bench", "out.json"), "the file that gets the figures")
+	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")
+	flag.StringVar(&o.only, "only", "", "figures to take beside fetch_10k, separated by commas; empty: all")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		stop()
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.rounds < 1 {
+		return fmt.Errorf("-rounds must be at least 1")
+	}
+	program, err := filepath.Abs(o.keyturn)
+	if err != nil {
+		return err
+	}
+	o.keyturn = program
+	figures, err := measure(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := print(figures); err != nil {
+		return err
+	}
+	return write(o.out, figures)
+}
+
+// figure is one result. Its ratio is the value over the limit.
+type figure struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+	Limit float64 `json:"limit"`
+	Ratio float64 `json:"ratio"`
+
+	bound float64 // what the ratio may be
+	least bool    // the bound is a minimum, not a maximum
+	load  string  // the machine's load averages when it was measured
+}
+
+func newFigure(name string, value float64, unit string, limit, bound float64) figure {
+	return figure{Name: name, Value: value, Unit: unit, Limit: limit, Ratio: value / limit, bound: bound, load: load()}
+}
+
+// met reports whether the ratio is within its bound.
+func (f figure) met() bool {
+	if f.least {
+		return f.Ratio >= f.bound
+	}
+	return f.Ratio <= f.bound
+}
+
+// load returns the load averages of the last 1, 5 and 15 minutes: somebody else's work on the machine slows every figure.
+func load() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:3], " ")
+}
+
+func print(figures []figure) error {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nNAME\tVALUE\tLIMIT\tUNIT\tRATIO\tPROMISED\tMET\tLOAD")
+	for _, f := range figures {
+		sign, met := "≤", "yes"
+		if f.least {
+			sign = "≥"
+		}
+		if !f.met() {
+			met = "no"
+		}
+		fmt.Fprintf(w, "%s\t%.3g\t%.3g\t%s\t%.2f\t%s %.2f\t%s\t%s\n", f.Name, f.Value, f.Limit, f.Unit, f.Ratio, sign, f.bound, met, f.load)
+	}
+	return w.Flush()
+}
+
+func write(path string, figures []figure) error {
+	b, err := json.MarshalIndent(figures, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}

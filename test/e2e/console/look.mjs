@@ -1,0 +1,54 @@
+// What is looked at on every page that the story visits: accessibility, width, the browser's complaints; and a picture.
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+
+const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+const themes = ['light', 'dark']
+const widths = [1280, 390]
+
+/** Opens Chromium and returns a page with what watches it. `consoleDir` holds the installed playwright-core and axe-core. */
+export async function openBrowser({ consoleDir, out }) {
+  const require = createRequire(join(consoleDir, 'package.json'))
+  const { chromium } = require('playwright-core')
+  const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
+  mkdirSync(out, { recursive: true })
+  const browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-background-networking'],
+  })
+  // The server's certificate is its own; the Go test has compared it with the printed one.
+  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', timezoneId: 'UTC', locale: 'en-GB' })
+  const page = await context.newPage()
+  page.setDefaultTimeout(60_000)
+  const faults = []
+  let where = 'start'
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) faults.push(`${where}: the browser's console: ${message.text()}`)
+  })
+  page.on('pageerror', (error) => faults.push(`${where}: ${error.message}`))
+
+  /** Looks at the page as it is, in both themes and both widths. */
+  const look = async (name, state) => {
+    where = `${name}--${state}`
+    await page.getByRole('heading', { level: 1 }).first().waitFor()
+    // What is being read is marked as busy; the stream of events keeps the network from ever being idle.
+    await page.waitForFunction(() => document.querySelector('main [aria-busy="true"]') === null)
+    for (const width of widths) {
+      await page.setViewportSize({ width, height: 800 })
+      for (const colorScheme of themes) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+        // Sticky parts are drawn where the page is scrolled to.
+        await page.evaluate(() => new Promise((done) => { scrollTo(0, 0); requestAnimationFrame(() => requestAnimationFrame(done)) }))
+        const at = `${where}--${colorScheme}--${width}`
+        await page.screenshot({ path: join(out, `${at}.png`), fullPage: true })
+        const found = await page.evaluate(`${axe}; axe.run({ runOnly: ${JSON.stringify(tags)} })`)
+        for (const { id, nodes } of found.violations) faults.push(`${at}: ${id}: ${nodes.map(({ html }) => html.slice(0, 240)).join(' | ')}`)
+        if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) faults.push(`${at}: the page scrolls sideways`)
+      }
+    }
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
+    await page.setViewportSize({ width: 1280, height: 800 })
+  }
+  return { browser, page, faults, look, shoot: (name) => page.screenshot({ path: join(out, `${name}.png`), fullPage: true }) }
+}
