@@ -139,7 +139,7 @@ func (r *Report) checkHost(ctx context.Context, cfg Config) (*url.URL, bool) {
 		r.Host[1].failed("cluster-dns", "the host's name has no address", "correct the name, or this machine's DNS")
 		return nil, false
 	}
-	r.Host[1].done(fmt.Sprint(addrs))
+	r.Host[1].done(shown(addrs))
 	for _, a := range addrs {
 		if why := cfg.refuses(a); why != "" {
 			r.Host[2].failed("cluster-address-refused", (&refusedAddress{a, why}).Error(),
@@ -161,6 +161,15 @@ func (r *Report) checkHost(ctx context.Context, cfg Config) (*url.URL, bool) {
 	defer func() { _ = conn.Close() }()
 	r.Host[3].done(fmt.Sprintf("%d ms", time.Since(start).Milliseconds()))
 	return u, r.checkCertificate(ctx, cfg, conn, strings.TrimSuffix(u.Hostname(), "."))
+}
+
+// shown lists addresses as people write them.
+func shown(addrs []netip.Addr) string {
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i] = a.Unmap().String()
+	}
+	return strings.Join(out, ", ")
 }
 
 func dialFirst(ctx context.Context, d *net.Dialer, addrs []netip.Addr, port string) (conn net.Conn, err error) {

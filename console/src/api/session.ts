@@ -21,7 +21,7 @@ export interface Health {
 
 /** Opens a session; the cookie is the server's. Rejects with a Problem. */
 export async function signIn(login: Login): Promise<void> {
-  await postJson('/api/v1/session', { name: login.name, password: login.password })
+  await postJson('/api/v1/session', login)
 }
 
 /** Makes the first administrator with the one-time token. Rejects with a Problem. */

@@ -58,7 +58,7 @@ test('setup sends nothing until both passwords are equal', async () => {
   type('Password again', 'one')
   await press('Make the administrator')
   await waitFor(() => expect(done).toHaveBeenCalled())
-  expect(await sent[0]?.json()).toEqual({ token: 't0', name: 'anna', password: 'one' })
+  expect(await sent[0]?.json()).toEqual({ code: 't0', name: 'anna', password: 'one' })
   await expectAccessible()
 })
 

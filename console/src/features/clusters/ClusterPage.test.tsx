@@ -18,7 +18,8 @@ const drawIt = (answers: Answers, search = '') => drawPage('/clusters/$cluster',
 test('an import is counted as it goes on, and another is not offered', async () => {
   let it = cluster({ fetch: fetchOf({ problems: [{ namespace: 'billing', name: 'tmp', reason: 'Gone between list and read' }] }) })
   const { client } = await drawIt({ ...of(it), 'GET /clusters/c1': () => it })
-  expect((await screen.findByRole('status')).textContent).toBe('Imported 4,100 of 4,812, 2 skipped')
+  // While the page loads, what it says of that is a status too.
+  await waitFor(() => expect(screen.getByRole('status').textContent).toBe('Imported 4,100 of 4,812, 2 skipped'))
   expect(screen.getByText(/Gone between list and read/)).toBeTruthy()
   expect(screen.getByRole('button', { name: 'Sync' }).getAttribute('aria-disabled')).toBe('true')
   await expectAccessible()
