@@ -1,5 +1,5 @@
 import { Button, Group, Modal } from '@mantine/core'
-import { type ReactNode, useRef } from 'react'
+import { type ReactNode, Suspense, useRef } from 'react'
 import { useForm } from '../../ui/form'
 import { ProblemView } from '../../ui/ProblemView'
 import classes from './Settings.module.css'
@@ -24,7 +24,10 @@ export function FormDialog({ opened, onClose, title, ...form }: FormDialogProps)
   }
   return (
     <Modal opened={opened} onClose={close} title={title} centered size={520} closeButtonProps={{ 'aria-label': 'Close' }}>
-      <Fields {...form} onClose={close} onBusy={(now) => (busy.current = now)} />
+      {/* A field that is still being loaded must not be missing from what is sent. */}
+      <Suspense>
+        <Fields {...form} onClose={close} onBusy={(now) => (busy.current = now)} />
+      </Suspense>
     </Modal>
   )
 }

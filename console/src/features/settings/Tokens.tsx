@@ -1,6 +1,6 @@
 import { Button, Modal, Select, TextInput } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
-import { lazy, Suspense, useRef, useState } from 'react'
+import { lazy, useEffect, useRef, useState } from 'react'
 import { asProblem } from '../../api/problem'
 import { bodyOf, useApi } from '../../app/api'
 import type { Column } from '../../ui/columns'
@@ -17,8 +17,9 @@ import { endAfter, type Token } from './people'
 import classes from './Settings.module.css'
 import { useDialog } from './useDialog'
 
-// Loaded when a token is made.
-const Scopes = lazy(() => import('./Scopes').then((m) => ({ default: m.Scopes })))
+// Loaded after the list, so that it is there when a token is made.
+const loadScopes = () => import('./Scopes')
+const Scopes = lazy(() => loadScopes().then((m) => ({ default: m.Scopes })))
 
 const ends = [
   { value: '1', label: 'After a day' },
@@ -41,6 +42,7 @@ export function Tokens() {
   const api = useApi()
   const client = useQueryClient()
   const say = useToast()
+  useEffect(() => void loadScopes(), [])
   const dialog = useDialog()
   const query = useQuery({ queryKey: settingsKeys.tokens, queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/tokens', { signal })) })
   const tokens = query.data?.items ?? []
@@ -90,7 +92,7 @@ export function Tokens() {
       />
       <FormDialog opened={dialog.verb === 'new'} onClose={() => dialog.go({})} title="Make a token" action="Make the token" onSubmit={make}>
         <TextInput name="name" label="Name" description="What will use it." required withAsterisk={false} autoComplete="off" autoCapitalize="none" spellCheck={false} data-autofocus />
-        <Suspense><Scopes /></Suspense>
+        <Scopes />
         <Select name="end" label="Ends" data={ends} defaultValue="30" allowDeselect={false} />
       </FormDialog>
       <Modal opened={made !== undefined} onClose={close} title={`The token ${made ?? ''}`} centered size={520} closeOnClickOutside={false} closeButtonProps={{ 'aria-label': 'Close' }}>
