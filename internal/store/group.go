@@ -36,6 +36,7 @@ type group struct {
 	on      *connRunner
 	memory  *memory
 	changed func([]Change)
+	written atomic.Bool // there were commits since somebody set it to false
 
 	mu     sync.Mutex
 	queue  []*call
@@ -190,6 +191,7 @@ func (g *group) transact(calls []*call) {
 func (g *group) commit() error {
 	err := g.control("COMMIT")
 	if err == nil {
+		g.written.Store(true)
 		return nil
 	}
 	g.on.exec(context.Background(), "ROLLBACK", nil)

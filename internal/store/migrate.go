@@ -5,8 +5,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"strings"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/pressly/goose/v3"
@@ -31,6 +33,7 @@ func migrate(ctx context.Context, e engine, log *slog.Logger) error {
 			return fmt.Errorf("migrations: %w", err)
 		}
 		dialect, options = goose.DialectPostgres, append(options, goose.WithSessionLocker(locker))
+		files = withoutWords{files, " WITHOUT ROWID"} // SQLite's alone
 	}
 	steps, err := goose.NewProvider(dialect, e.migrator(), files, options...)
 	if err != nil {
@@ -54,6 +57,34 @@ func migrate(ctx context.Context, e engine, log *slog.Logger) error {
 	}
 	return nil
 }
+
+// withoutWords is files without some words in them.
+type withoutWords struct {
+	fs.FS
+	words string
+}
+
+// Open implements fs.FS.
+func (w withoutWords) Open(name string) (fs.File, error) {
+	f, err := w.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return f, err
+	}
+	b, err := io.ReadAll(f)
+	return rewritten{f, strings.NewReader(strings.ReplaceAll(string(b), w.words, ""))}, err
+}
+
+// rewritten is a file with other content. Its size is that of the original.
+type rewritten struct {
+	fs.File
+	content *strings.Reader
+}
+
+// Read implements fs.File.
+func (r rewritten) Read(p []byte) (int, error) { return r.content.Read(p) }
 
 func migrationError(err error) error {
 	if known := translate(err); fault.KindOf(known) != "" {

@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"sync"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -26,6 +28,9 @@ type lite struct {
 	reads  *poolReader
 	memory *memory
 	group  *group
+
+	stop   chan struct{} // ends folding
+	folded sync.WaitGroup
 }
 
 func openSQLite(ctx context.Context, cfg Config, log *slog.Logger, changed func([]Change)) (engine, error) {
@@ -56,7 +61,7 @@ func (e *lite) connect(ctx context.Context, path string, changed func([]Change))
 	}
 	write, err := sqlite.NewConnector(address(abs, "_txlock=immediate", "_pragma=journal_mode(WAL)", "_pragma=synchronous(FULL)",
 		"_pragma=foreign_keys(1)", "_pragma=busy_timeout(5000)", "_pragma=secure_delete(1)", "_pragma=journal_size_limit(67108864)",
-		"_pragma=wal_autocheckpoint(4000)", // 16 MiB: a large fetch would otherwise wait for a dozen of them
+		"_pragma=wal_autocheckpoint(16000)", // 64 MiB: long before that, the log is folded in beside the writer
 		"_pragma=cache_size(-16000)", "_pragma=temp_store(2)", "_defensive=1", "_dqs=0"))
 	if err != nil {
 		return err
@@ -80,7 +85,30 @@ func (e *lite) connect(ctx context.Context, path string, changed func([]Change))
 	e.reads = &poolReader{db: e.pool, prepare: true, stmts: map[string]*sql.Stmt{}}
 	e.memory = &memory{kept: map[any]any{}}
 	e.group = startGroup(&connRunner{conn: e.conn, stmts: map[string]*sql.Stmt{}}, e.memory, changed)
+	e.stop = make(chan struct{})
+	e.folded.Go(e.fold)
 	return nil
+}
+
+// foldEvery is how often what was committed is folded from the write-ahead log into the file. Doing it often and on
+// another connection keeps every COMMIT from doing it for all those before.
+const foldEvery = 5 * time.Second
+
+// fold runs until stop is closed. What it cannot do is left for its next time, or at last for the writer itself, which
+// folds a log that grew too long and then says what is wrong with the disk.
+func (e *lite) fold() {
+	tick := time.NewTicker(foldEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-tick.C:
+		}
+		if e.group.written.Swap(false) {
+			_, _ = e.writer.ExecContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`)
+		}
+	}
 }
 
 // address returns the URI of a file. As a URI, no character of the path can be taken for an option.
@@ -115,6 +143,8 @@ func (e *lite) close() error {
 	var errs []error
 	if e.group != nil {
 		e.group.close()
+		close(e.stop)
+		e.folded.Wait()
 	}
 	if e.pool != nil {
 		errs = append(errs, e.pool.Close())

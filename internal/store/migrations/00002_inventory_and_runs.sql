@@ -73,14 +73,14 @@ CREATE TABLE secrets (
     created_at       BIGINT  NOT NULL, -- in the cluster
     seen_at          BIGINT  NOT NULL,
     deleted_at       BIGINT  NOT NULL, -- 0: it is there
-    rev              BIGINT  NOT NULL,
-    UNIQUE (cluster_id, namespace, name)
+    rev              BIGINT  NOT NULL
 );
 -- The last columns spare lists and counts the row itself.
 CREATE INDEX secrets_path ON secrets ((namespace || '/' || name), id, resource_id, state);
 CREATE INDEX secrets_state ON secrets (state, id);
 CREATE INDEX secrets_created ON secrets (created_at, id);
-CREATE INDEX secrets_cluster ON secrets (cluster_id, (namespace || '/' || name), id, resource_id, state);
+-- A namespace has no slash in its name, so this keeps a place from being there twice.
+CREATE UNIQUE INDEX secrets_cluster ON secrets (cluster_id, (namespace || '/' || name));
 CREATE INDEX secrets_resource ON secrets (resource_id, (namespace || '/' || name), id, state);
 
 CREATE TABLE secret_keys (
@@ -89,7 +89,7 @@ CREATE TABLE secret_keys (
     size        BIGINT NOT NULL,
     fingerprint BYTEA  NOT NULL,
     PRIMARY KEY (secret_id, name)
-);
+) WITHOUT ROWID;
 
 CREATE TABLE versions (
     account_id TEXT   NOT NULL, -- of an account or of a Secret
