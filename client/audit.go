@@ -38,7 +38,7 @@ type AuditFilter struct {
 
 // AuditVerification is the outcome of checking the whole log.
 type AuditVerification struct {
-	State   string `json:"state" enum:"intact,broken,unverified"`
+	State   string `json:"state" enum:"intact,broken,unchecked"`
 	Entries int64  `json:"entries"`
 	// Bad is the number of the first bad entry; -1 if there is none or it is not one entry that is wrong.
 	Bad         int64  `json:"bad"`

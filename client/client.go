@@ -140,6 +140,12 @@ type unreachable struct {
 func (u *unreachable) Error() string   { return u.problem.Error() }
 func (u *unreachable) Unwrap() []error { return []error{u.problem, u.err} }
 
+// unsent reports whether there was no connection at all.
+func (u *unreachable) unsent() bool {
+	op, ok := errors.AsType[*net.OpError](u.err)
+	return ok && op.Op == "dial"
+}
+
 // noAnswer turns the error of a connection into a problem that says what to do. The context's own end stays what it is.
 func noAnswer(ctx context.Context, err error) error {
 	if ctx.Err() != nil {

@@ -18,6 +18,19 @@ type Session struct {
 	Can Can `json:"can"`
 }
 
+// OpenSession is a sign-in that lasts, as it is listed.
+type OpenSession struct {
+	ID         string `json:"id"`
+	User       Member `json:"user"`
+	CreatedAt  Time   `json:"createdAt"`
+	LastSeenAt Time   `json:"lastSeenAt"` // up to a minute behind
+	ExpiresAt  Time   `json:"expiresAt"`  // the latest end
+	IdleUntil  Time   `json:"idleUntil"`  // its end without a further request
+	Address    string `json:"address"`    // where the sign-in came from
+	Current    bool   `json:"current"`    // it is the one that asks
+	Can        Can    `json:"can,omitempty"`
+}
+
 // User is a person who signs in.
 type User struct {
 	ID          string `json:"id"`

@@ -91,6 +91,21 @@ func (c *Client) DeleteGrant(ctx context.Context, id string, rev int64) error {
 	return c.delete(ctx, rev, "/grants/{}", id)
 }
 
+// Sessions returns the sessions of a user, by id or name, that have not ended, or the caller's own for "".
+func (c *Client) Sessions(ctx context.Context, user string) ([]OpenSession, error) {
+	q := url.Values{}
+	if user != "" {
+		q.Set("user", user)
+	}
+	list, err := get[items[OpenSession]](ctx, c, q, "/sessions")
+	return list.Items, err
+}
+
+// EndSession ends a session, at once. A session has no revision.
+func (c *Client) EndSession(ctx context.Context, id string) error {
+	return c.delete(ctx, 0, "/sessions/{}", id)
+}
+
 // Tokens returns the API tokens of a user, by id or name, or the caller's own for "".
 func (c *Client) Tokens(ctx context.Context, owner string) (Page[Token], error) {
 	q := url.Values{}

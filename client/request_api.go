@@ -70,11 +70,16 @@ func (c *Client) bytes(ctx context.Context, r request) ([]byte, error) {
 	if r.method == http.MethodPost {
 		key = rand.Text()
 	}
-	pause := c.pause
+	pause, sent := c.pause, false
 	for try := 1; ; try++ {
 		out, err := c.once(ctx, r, body, key)
 		if err == nil {
 			return out, nil
+		}
+		if u, ok := errors.AsType[*unreachable](err); ok && !sent && u.unsent() {
+			u.problem.Cure, u.problem.Unchanged = "Check the address and that the server runs.", "Nothing was sent."
+		} else {
+			sent = true
 		}
 		if !again(r.method, try, err) {
 			return nil, err

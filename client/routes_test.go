@@ -205,6 +205,8 @@ func peopleRoutes(c *Client) routes {
 			return err
 		},
 		`DELETE /grants/g if "2"`: func(ctx context.Context) error { return c.DeleteGrant(ctx, "g", 2) },
+		"GET /sessions?user=u":    func(ctx context.Context) error { _, err := c.Sessions(ctx, "u"); return err },
+		"DELETE /sessions/s":      func(ctx context.Context) error { return c.EndSession(ctx, "s") },
 		"GET /tokens?owner=u":     func(ctx context.Context) error { _, err := c.Tokens(ctx, "u"); return err },
 		"DELETE /tokens/t":        func(ctx context.Context) error { return c.DeleteToken(ctx, "t") },
 		`POST /tokens {"name":"t","scopes":["*"],"expiresAt":"0001-01-01T00:00:00Z"}`: func(ctx context.Context) error {

@@ -24,7 +24,7 @@ type Secret struct {
 	SeenAt          Time              `json:"seenAt"`
 	DeletedAt       *Time             `json:"deletedAt,omitempty"`
 	Rev             int64             `json:"rev"`
-	// Keys are in the answer for one Secret only.
+	// Keys are in the answer for one Secret, and in a list of those that are not mapped.
 	Keys []Key `json:"keys,omitempty"`
 	Can  Can   `json:"can,omitempty"`
 }
@@ -46,4 +46,5 @@ type SecretFilter struct {
 	Name      string   `query:"name" maxLength:"253" doc:"exactly this one"`
 	Type      []string `query:"type"`
 	State     []string `query:"state"`
+	Unmapped  bool     `query:"unmapped" doc:"only those with keys that are not mapped, with these keys"`
 }

@@ -32,7 +32,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 func serve(ctx context.Context, o cli.ServerOptions, out, errs io.Writer) error {
 	cfg := config.Server{
 		Data: o.Data, Database: o.Database, Listen: o.Listen, TLSCert: o.TLSCert, TLSKey: o.TLSKey, PublicURL: o.PublicURL,
-		RootKeyFile: o.RootKeyFile, Passphrase: o.Passphrase, AllowLoopbackClusters: o.AllowLoopbackClusters,
+		RootKeyFile: o.RootKeyFile, Passphrase: o.Passphrase, AllowLoopbackClusters: o.AllowLoopbackClusters, AllowClusterCIDRs: o.AllowClusterCIDRs,
 		MetricsListen: o.MetricsListen, LogFormat: o.LogFormat, LogLevel: o.LogLevel, Version: buildVersion(),
 	}
 	cfg, err := cfg.Complete()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
@@ -42,13 +44,43 @@ func (g Gate) Check(ctx context.Context, actor identity.Actor, op policy.Operati
 	if decision.Allowed {
 		return obj, nil
 	}
-	ev := audit.New(actor, string(op), audit.Object{Kind: obj.Kind, ID: obj.ID, Name: name}).Refused(decision.Reason)
-	// Whoever hangs up after the question is recorded all the same.
-	if err := g.Store.Record(context.WithoutCancel(ctx), ev); err != nil {
-		return obj, fault.New(fault.Unavailable, "the refusal could not be recorded: %w", err).WithCode("audit-unavailable").
-			WithCure("try again in a moment").WithUnchanged("nothing was done")
+	if err := g.refuse(ctx, actor, op, audit.Object{Kind: obj.Kind, ID: obj.ID, Name: name}, decision.Reason); err != nil {
+		return obj, err
 	}
 	return obj, decision.Err(actor)
+}
+
+// Unknown is Check for an object that is not there: it takes the same way, so that the time does not tell an object that is
+// hidden from one that does not exist, records the refusal, and fails with what Check fails with for a hidden one. ref is
+// what was asked for; it is recorded only if it is an id, for anything else may be a value in the wrong place.
+func (g Gate) Unknown(ctx context.Context, actor identity.Actor, op policy.Operation, kind, ref string) error {
+	if !wellFormed(ref) {
+		ref = ""
+	}
+	if graded(actor, policy.Object{Kind: kind, ID: missing}) && !policy.Visible(actor).All {
+		if _, err := g.Store.Level(ctx, actor.ID, kind, missing, time.Now()); err != nil {
+			return err
+		}
+	}
+	if err := g.refuse(ctx, actor, op, audit.Object{Kind: kind, ID: ref}, "there is no such object"); err != nil {
+		return err
+	}
+	return policy.Decision{Hidden: true}.Err(actor)
+}
+
+// missing is the id of nothing.
+const missing = "00000000-0000-0000-0000-000000000000"
+
+// wellFormed reports whether a text is an id as this program makes them.
+func wellFormed(id string) bool { return len(id) == len(missing) && uuid.Validate(id) == nil }
+
+// refuse records a refusal. Whoever hangs up after the question is recorded all the same.
+func (g Gate) refuse(ctx context.Context, actor identity.Actor, op policy.Operation, obj audit.Object, reason string) error {
+	if err := g.Store.Record(context.WithoutCancel(ctx), audit.New(actor, string(op), obj).Refused(reason)); err != nil {
+		return fault.New(fault.Unavailable, "the refusal could not be recorded: %w", err).WithCode("audit-unavailable").
+			WithCure("try again in a moment").WithUnchanged("nothing was done")
+	}
+	return nil
 }
 
 // Can says whether actor may do op to obj, whose Level the caller has from the store. It is pure and records nothing: it

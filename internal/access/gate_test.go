@@ -89,6 +89,39 @@ func TestGate(t *testing.T) {
 	}
 }
 
+// What is not there is answered as what is hidden, after the same work.
+func TestUnknownReadsAsHidden(t *testing.T) {
+	const id = "0198c0de-0000-7000-8000-000000000001"
+	user := identity.Actor{ID: "u", Kind: identity.KindUser, Role: identity.PlainUser}
+	admin := identity.Actor{ID: "r", Kind: identity.KindUser, Role: identity.Administrator}
+	for name, tt := range map[string]struct {
+		actor   identity.Actor
+		ref, id string
+		store   shelf
+		want    fault.Kind
+	}{
+		"an id":         {user, id, id, shelf{}, fault.NotFound},
+		"a name":        {user, "a name", "", shelf{}, fault.NotFound},
+		"an odd id":     {user, "urn:uuid:" + id, "", shelf{}, fault.NotFound},
+		"administrator": {admin, id, id, shelf{}, fault.NotFound},
+		"no answer":     {user, id, "", shelf{broken: fault.New(fault.Unavailable, "down")}, fault.Unavailable},
+		"no record":     {user, id, "", shelf{full: errors.New("full")}, fault.Unavailable},
+	} {
+		unknown, hidden := tt.store, tt.store
+		err := Gate{Store: &unknown}.Unknown(t.Context(), tt.actor, policy.AccountReveal, Account, tt.ref)
+		if fault.KindOf(err) != tt.want {
+			t.Errorf("%s: %v, want %s", name, err, tt.want)
+		}
+		if tt.want == fault.NotFound && (len(unknown.events) != 1 || unknown.events[0].Object != (audit.Object{Kind: Account, ID: tt.id}) || unknown.events[0].Outcome != audit.Refused) {
+			t.Errorf("%s: recorded %+v", name, unknown.events)
+		}
+		_, same := Gate{Store: &hidden}.Check(t.Context(), tt.actor, policy.AccountReveal, policy.Object{Kind: Account, ID: id}, "app")
+		if tt.actor.ID == user.ID && (same.Error() != err.Error() || hidden.asked != unknown.asked || len(hidden.events) != len(unknown.events)) {
+			t.Errorf("%s: unknown %v after %d questions, hidden %v after %d", name, err, unknown.asked, same, hidden.asked)
+		}
+	}
+}
+
 func TestARefusalIsRecordedForACallerThatHungUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

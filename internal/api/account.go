@@ -28,6 +28,8 @@ type CredentialReader interface {
 	// Secret returns a Secret with its keys, a deleted one too.
 	Secret(ctx context.Context, id string) (inventory.Secret, error)
 	Secrets(ctx context.Context, v store.Viewer, q store.SecretQuery) (store.Page[store.SecretRow], error)
+	// UnmappedKeys returns the keys of Secrets that are not mapped, by the Secret's id.
+	UnmappedKeys(ctx context.Context, secretIDs ...string) (map[string][]inventory.Key, error)
 	// Versions returns those of an account or a Secret, newest first.
 	Versions(ctx context.Context, accountID string) ([]inventory.Version, error)
 }
@@ -54,10 +56,6 @@ type Reveals interface {
 	Download(ctx context.Context, actor identity.Actor, secretID string) (access.Credential, map[string]vault.Value, error)
 }
 
-type accountIn struct {
-	Account string `path:"account" maxLength:"64" doc:"id"`
-}
-
 type accountsIn struct {
 	client.AccountFilter
 	Query
@@ -65,87 +63,74 @@ type accountsIn struct {
 
 type accountChangeIn struct {
 	IfMatch
-	Account string `path:"account" maxLength:"64" doc:"id"`
-	Body    client.AccountChange
+	AccountRef
+	Body client.AccountChange
 }
 
 type accountDeleteIn struct {
 	IfMatch
-	Account string `path:"account" maxLength:"64" doc:"id"`
+	AccountRef
 }
 
 type revealIn struct {
-	Account string `path:"account" maxLength:"64" doc:"id of an account or a Secret"`
-	Body    client.Reveal
+	AccountRef
+	Body client.Reveal
 }
 
 type resetIn struct {
-	Account string `path:"account" maxLength:"64" doc:"id"`
-	Body    client.Reset
+	AccountRef
+	Body client.Reset
 }
 
 func (s *Server) accountOps() {
-	ofAccount := func(ctx context.Context, in *accountIn) (policy.Object, string, error) {
-		return s.accountObject(ctx, in.Account)
-	}
+	ofAccount := of[AccountRef](s.accountObject)
 	op(s, operation[accountsIn]{Method: http.MethodGet, Path: "/accounts", Op: policy.AccountList, Summary: "Accounts"}, s.accounts)
-	op(s, operation[accountIn]{Method: http.MethodGet, Path: "/accounts/{account}", Op: policy.AccountGet, Summary: "One account", Object: ofAccount},
-		func(ctx context.Context, c call, _ *accountIn) (*answer[client.Account], error) {
+	op(s, operation[AccountRef]{Method: http.MethodGet, Path: "/accounts/{account}", Op: policy.AccountGet, Summary: "One account", Object: ofAccount},
+		func(ctx context.Context, c call, _ *AccountRef) (*answer[client.Account], error) {
 			return s.account(ctx, c, c.Object.ID)
 		})
 	op(s, operation[accountChangeIn]{Method: http.MethodPatch, Path: "/accounts/{account}", Op: policy.AccountUpdate,
 		Summary: "Rename an account, or store a value that was changed elsewhere",
-		Object: func(ctx context.Context, in *accountChangeIn) (policy.Object, string, error) {
-			return s.accountObject(ctx, in.Account)
-		},
+		Object:  of[accountChangeIn](s.accountObject),
 	}, s.changeAccount)
 	op(s, operation[accountDeleteIn]{Method: http.MethodDelete, Path: "/accounts/{account}", Op: policy.AccountDelete,
 		Summary: "Delete an account with its versions",
-		Object: func(ctx context.Context, in *accountDeleteIn) (policy.Object, string, error) {
-			return s.accountObject(ctx, in.Account)
-		},
-	}, s.deleteAccount)
-	op(s, operation[accountIn]{Method: http.MethodGet, Path: "/accounts/{account}/versions", Op: policy.AccountVersions,
+		Object:  of[accountDeleteIn](s.accountObject),
+	}, remove[accountDeleteIn](func(ctx context.Context, a identity.Actor, id string, rev int64) error {
+		return s.Accounts.DeleteAccount(ctx, a, id, rev)
+	}))
+	op(s, operation[AccountRef]{Method: http.MethodGet, Path: "/accounts/{account}/versions", Op: policy.AccountVersions,
 		Summary: "Versions of an account or a Secret, without values",
-		Object: func(ctx context.Context, in *accountIn) (policy.Object, string, error) {
-			return s.credentialObject(ctx, in.Account)
-		},
+		Object:  of[AccountRef](s.credentialObject),
 	}, s.versions)
 	op(s, operation[revealIn]{Method: http.MethodPost, Path: "/accounts/{account}/reveal", Op: policy.AccountReveal, Secret: true,
 		Summary: "The value of an account, or of one key of a Secret; it is recorded",
-		Object: func(ctx context.Context, in *revealIn) (policy.Object, string, error) {
-			return s.credentialObject(ctx, in.Account)
-		},
+		Object:  of[revealIn](s.credentialObject),
 	}, s.reveal)
 	op(s, operation[resetIn]{Method: http.MethodPost, Path: "/accounts/{account}/reset", Op: policy.AccountReset, Status: http.StatusAccepted,
 		Summary: "Change an account's credential everywhere",
-		Object: func(ctx context.Context, in *resetIn) (policy.Object, string, error) {
-			return s.accountObject(ctx, in.Account)
-		},
+		Object:  of[resetIn](s.accountObject),
 	}, s.reset)
-	op(s, operation[accountIn]{Method: http.MethodPost, Path: "/accounts/{account}/verify", Op: policy.AccountVerify,
+	op(s, operation[AccountRef]{Method: http.MethodPost, Path: "/accounts/{account}/verify", Op: policy.AccountVerify,
 		Summary: "Log in with the stored value", Object: ofAccount}, s.verify)
 }
 
 // accountObject finds an account that is no Secret.
 func (s *Server) accountObject(ctx context.Context, id string) (policy.Object, string, error) {
 	found, err := s.Objects.Account(ctx, id)
-	return policy.Object{Kind: access.Account, ID: found.ID}, found.Name, hide(err)
+	return about(access.Account, id, found.ID, found.Name, err)
 }
 
 // secretObject finds a Secret. To grants and the gate it is an account.
 func (s *Server) secretObject(ctx context.Context, id string) (policy.Object, string, error) {
 	found, err := s.Objects.Secret(ctx, id)
-	if err != nil {
-		return policy.Object{}, "", hide(err)
-	}
-	return policy.Object{Kind: access.Account, ID: found.ID}, found.Namespace + "/" + found.Name, nil
+	return about(access.Account, id, found.ID, found.Namespace+"/"+found.Name, err)
 }
 
 // credentialObject finds an account or a Secret.
 func (s *Server) credentialObject(ctx context.Context, id string) (policy.Object, string, error) {
 	name, err := s.Objects.CredentialName(ctx, id)
-	return policy.Object{Kind: access.Account, ID: id}, name, hide(err)
+	return about(access.Account, id, id, name, err)
 }
 
 func (s *Server) accounts(ctx context.Context, c call, in *accountsIn) (*list[client.Page[client.Account]], error) {
@@ -181,15 +166,7 @@ func (s *Server) changeAccount(ctx context.Context, c call, in *accountChangeIn)
 	return s.account(ctx, c, c.Object.ID)
 }
 
-func (s *Server) deleteAccount(ctx context.Context, c call, in *accountDeleteIn) (*none, error) {
-	rev, err := in.rev()
-	if err != nil {
-		return nil, err
-	}
-	return &none{}, s.Accounts.DeleteAccount(ctx, c.Actor, c.Object.ID, rev)
-}
-
-func (s *Server) versions(ctx context.Context, c call, _ *accountIn) (*list[items[client.Version]], error) {
+func (s *Server) versions(ctx context.Context, c call, _ *AccountRef) (*list[items[client.Version]], error) {
 	verbs := map[string]policy.Operation{"reveal": policy.AccountReveal, "restore": policy.AccountReset}
 	if _, err := s.Objects.Account(ctx, c.Object.ID); errors.Is(err, fault.NotFound) {
 		delete(verbs, "restore") // a Secret is no login that could be set again
@@ -246,7 +223,7 @@ func policyText(r client.Reset) (string, error) {
 	return string(text), err
 }
 
-func (s *Server) verify(ctx context.Context, c call, _ *accountIn) (*list[client.Verified], error) {
+func (s *Server) verify(ctx context.Context, c call, _ *AccountRef) (*list[client.Verified], error) {
 	checked, err := s.Runs.Verify(ctx, c.Actor, c.Object.ID)
 	if err != nil {
 		return nil, err

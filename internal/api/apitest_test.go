@@ -30,21 +30,22 @@ const password = "seven blue kettles hum"
 
 // world is the API over a real repository and real people, served on loopback.
 type world struct {
-	t      *testing.T
-	store  *store.Store
-	people *identity.Service
-	server *Server
-	seal   *testSeal
-	signer *audit.Signer
-	url    string
-	logs   *lockedBuffer // what was logged
+	t       testing.TB
+	store   *store.Store
+	people  *identity.Service
+	server  *Server
+	handler http.Handler
+	seal    *testSeal
+	signer  *audit.Signer
+	url     string
+	logs    *lockedBuffer // what was logged
 }
 
 // newWorld serves an empty repository. set, if given, adds services to those that every test has.
-func newWorld(t *testing.T, set ...func(*world, *Services)) *world {
+func newWorld(t testing.TB, set ...func(*world, *Services)) *world {
 	t.Helper()
 	w := &world{t: t, seal: &testSeal{}, logs: &lockedBuffer{}}
-	log := slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), w.logs), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(slog.NewTextHandler(w.output(t), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	events := NewEvents()
 	cfg := storetest.SQLite(t)
 	cfg.Changed = events.Publish
@@ -73,10 +74,19 @@ func newWorld(t *testing.T, set ...func(*world, *Services)) *world {
 	for _, f := range set {
 		f(w, w.server.Services)
 	}
-	served := httptest.NewServer(w.server.Handler())
+	w.handler = w.server.Handler()
+	served := httptest.NewServer(w.handler)
 	t.Cleanup(served.Close)
 	w.url = served.URL
 	return w
+}
+
+// output is where logs go: to the test too, but for one that fuzzes, whose output would only grow.
+func (w *world) output(t testing.TB) io.Writer {
+	if _, fuzzes := t.(*testing.F); fuzzes {
+		return w.logs
+	}
+	return io.MultiWriter(t.Output(), w.logs)
 }
 
 // passwordHash is made once, as hashing is meant to be slow.
@@ -101,10 +111,13 @@ func (w *world) user(name string, role identity.Role) identity.User {
 }
 
 // session signs a user in without the work of checking the password, and returns the session's secret.
-func (w *world) session(u identity.User) client.Value {
+func (w *world) session(u identity.User) client.Value { return w.sessionAt(u, time.Now()) }
+
+// sessionAt is session for a sign-in at another time.
+func (w *world) sessionAt(u identity.User, now time.Time) client.Value {
 	w.t.Helper()
 	secret, hash := identity.NewSecret(identity.PrefixSession)
-	now := time.Now().UTC()
+	now = now.UTC()
 	in := identity.SignIn{User: u, Session: identity.Session{ID: uuid.Must(uuid.NewV7()).String(), UserID: u.ID, Hash: hash, CreatedAt: now,
 		LastSeenAt: now, ExpiresAt: now.Add(identity.SessionLife)}}
 	ev := identity.Evidence{Actor: identity.System("test"), Action: "session.create", Kind: "session", ID: in.Session.ID}
@@ -186,7 +199,7 @@ func (w *world) events(action string) []store.AuditEntry {
 }
 
 // ok fails the test on any error.
-func ok(t *testing.T, errs ...error) {
+func ok(t testing.TB, errs ...error) {
 	t.Helper()
 	for _, err := range errs {
 		if err != nil {
@@ -196,7 +209,7 @@ func ok(t *testing.T, errs ...error) {
 }
 
 // refused fails the test unless err is a problem with that status and code.
-func refused(t *testing.T, err error, status int, code string) {
+func refused(t testing.TB, err error, status int, code string) {
 	t.Helper()
 	p, isProblem := errors.AsType[*client.Problem](err)
 	if !isProblem || p.Status != status || p.Type != problemPrefix+code {
@@ -220,10 +233,10 @@ func (s *testSeal) Health() client.Health {
 	return client.Health{Version: "test"}
 }
 
-func (s *testSeal) Unseal(_ context.Context, _ client.Value, address string) error {
+func (s *testSeal) Unseal(_ context.Context, _ client.Value, by identity.Actor) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked, s.sealed = append(s.asked, address), false
+	s.asked, s.sealed = append(s.asked, by.Address), false
 	return nil
 }
 
@@ -236,6 +249,15 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.b.Write(p)
+}
+
+// take returns what was written and forgets it.
+func (b *lockedBuffer) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.b.String()
+	b.b.Reset()
+	return s
 }
 
 func (b *lockedBuffer) String() string {

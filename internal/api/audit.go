@@ -178,7 +178,7 @@ func verificationOf(r audit.Result, err error) client.AuditVerification {
 	out := client.AuditVerification{State: "intact", Entries: r.Entries, Bad: -1, Head: string(r.Head.Signed), SignedAt: orNil(r.Head.At)}
 	switch {
 	case err != nil:
-		out.State, out.Reason, out.Cure = "unverified", "the log could not be checked", "try again, and look into the server's log"
+		out.State, out.Reason, out.Cure = "unchecked", "the log could not be checked", "try again, and look into the server's log"
 		if f, ok := errors.AsType[*fault.Error](err); ok {
 			out.Reason = f.Msg
 		}

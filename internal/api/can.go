@@ -23,6 +23,15 @@ func viewer(c call) store.Viewer {
 	return store.Viewer{All: policy.Visible(c.Actor).All, UserID: c.Actor.ID}
 }
 
+// about is what a look-up found of an object: what it was asked for (ref), and the id and the name that it has. Of one that
+// is not there it is what was asked for.
+func about(kind, ref, id, name string, err error) (policy.Object, string, error) {
+	if err != nil {
+		return policy.Object{Kind: kind, ID: ref}, "", err
+	}
+	return policy.Object{Kind: kind, ID: id}, name, nil
+}
+
 // hide makes the error of a lookup the one for a hidden object, so that neither tells which ids there are.
 func hide(err error) error {
 	if fault.KindOf(err) == fault.NotFound {

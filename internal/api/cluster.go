@@ -37,10 +37,6 @@ type Connections interface {
 	Manifest(scope inventory.Scope) ([]byte, error)
 }
 
-type clusterIn struct {
-	Cluster string `path:"cluster" maxLength:"64" doc:"id or name"`
-}
-
 type clustersIn struct {
 	client.ClusterFilter
 	Query
@@ -49,19 +45,19 @@ type clustersIn struct {
 type newClusterIn struct{ Body client.NewCluster }
 
 type clusterTestIn struct {
-	Cluster string `path:"cluster" maxLength:"64" doc:"id or name"`
-	Body    client.ClusterChange
+	ClusterRef
+	Body client.ClusterChange
 }
 
 type clusterChangeIn struct {
 	IfMatch
-	Cluster string `path:"cluster" maxLength:"64" doc:"id or name"`
-	Body    client.ClusterChange
+	ClusterRef
+	Body client.ClusterChange
 }
 
 type clusterDeleteIn struct {
 	IfMatch
-	Cluster string `path:"cluster" maxLength:"64" doc:"id or name"`
+	ClusterRef
 }
 
 type connectorIn struct {
@@ -85,31 +81,25 @@ func (s *Server) clusterOps() {
 		Summary: "Connect a cluster that passes its checks"}, s.addCluster)
 	op(s, operation[newClusterIn]{Method: http.MethodPost, Path: "/clusters/test", Op: policy.ClusterTest,
 		Summary: "Check a cluster that is not saved"}, s.testCluster)
-	op(s, operation[clusterIn]{Method: http.MethodGet, Path: "/clusters/{cluster}", Op: policy.ClusterGet, Summary: "One cluster",
-		Object: func(ctx context.Context, in *clusterIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
-	}, func(ctx context.Context, c call, _ *clusterIn) (*answer[client.Cluster], error) {
+	op(s, operation[ClusterRef]{Method: http.MethodGet, Path: "/clusters/{cluster}", Op: policy.ClusterGet, Summary: "One cluster",
+		Object: of[ClusterRef](s.clusterObject),
+	}, func(ctx context.Context, c call, _ *ClusterRef) (*answer[client.Cluster], error) {
 		return s.cluster(ctx, c, c.Object.ID)
 	})
 	op(s, operation[clusterTestIn]{Method: http.MethodPost, Path: "/clusters/{cluster}/test", Op: policy.ClusterUpdate, ID: "cluster.retest",
 		Summary: "Check a saved cluster, with changes that are not saved",
-		Object: func(ctx context.Context, in *clusterTestIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
+		Object:  of[clusterTestIn](s.clusterObject),
 	}, s.retestCluster)
 	op(s, operation[clusterChangeIn]{Method: http.MethodPatch, Path: "/clusters/{cluster}", Op: policy.ClusterUpdate,
 		Summary: "Change a cluster that passes its checks with the change",
-		Object: func(ctx context.Context, in *clusterChangeIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
+		Object:  of[clusterChangeIn](s.clusterObject),
 	}, s.changeCluster)
 	op(s, operation[clusterDeleteIn]{Method: http.MethodDelete, Path: "/clusters/{cluster}", Op: policy.ClusterDelete,
 		Summary: "Remove the association; what came from the cluster stays",
-		Object: func(ctx context.Context, in *clusterDeleteIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
-	}, s.removeCluster)
+		Object:  of[clusterDeleteIn](s.clusterObject),
+	}, remove[clusterDeleteIn](func(ctx context.Context, a identity.Actor, id string, rev int64) error {
+		return s.Clusters.Remove(ctx, a, id, rev)
+	}))
 }
 
 // clusterObject finds the cluster that ref names, by id or, unless it is removed, by name.
@@ -118,7 +108,7 @@ func (s *Server) clusterObject(ctx context.Context, ref string) (policy.Object, 
 	if errors.Is(err, fault.NotFound) {
 		found, err = s.Clusters.ClusterByName(ctx, ref)
 	}
-	return policy.Object{Kind: access.Cluster, ID: found.ID}, found.Name, hide(err)
+	return about(access.Cluster, ref, found.ID, found.Name, err)
 }
 
 // clusterID returns the id for a list's filter. A name that nobody has stays as it is: nothing is found by it, as nothing
@@ -198,14 +188,6 @@ func (s *Server) changeCluster(ctx context.Context, c call, in *clusterChangeIn)
 		return nil, withReport(err)
 	}
 	return s.cluster(ctx, c, c.Object.ID)
-}
-
-func (s *Server) removeCluster(ctx context.Context, c call, in *clusterDeleteIn) (*none, error) {
-	rev, err := in.rev()
-	if err != nil {
-		return nil, err
-	}
-	return &none{}, s.Clusters.Remove(ctx, c.Actor, c.Object.ID, rev)
 }
 
 func (s *Server) connector(_ context.Context, _ call, in *connectorIn) (*file, error) {

@@ -42,7 +42,7 @@ type estate struct {
 	runs    rotation.Engine
 }
 
-func newEstate(t *testing.T) *estate {
+func newEstate(t testing.TB) *estate {
 	t.Helper()
 	e := &estate{checks: &checks{}}
 	e.world = newWorld(t, func(w *world, s *Services) { e.serve(t, w, s) })
@@ -51,7 +51,7 @@ func newEstate(t *testing.T) *estate {
 }
 
 // serve gives the API real services. What is not on this machine (a cluster) is the test's.
-func (e *estate) serve(t *testing.T, w *world, s *Services) {
+func (e *estate) serve(t testing.TB, w *world, s *Services) {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
 	root, err := vault.NewRootKey(key[:])
@@ -82,7 +82,7 @@ func (e *estate) serve(t *testing.T, w *world, s *Services) {
 	e.runs = rotation.Engine{Store: w.store, Vault: e.ring, Targets: nowhere{}, Log: w.server.Log, Owner: "test", Lease: time.Minute, MaxTries: 3}
 }
 
-func (e *estate) fill(t *testing.T) {
+func (e *estate) fill(t testing.TB) {
 	now, ctx := time.Now().UTC().Truncate(time.Microsecond), t.Context()
 	ev := func(kind, id string) audit.Event {
 		return audit.New(identity.System("test"), kind+".create", audit.Object{Kind: kind, ID: id})

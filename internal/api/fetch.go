@@ -27,50 +27,42 @@ type Fetches interface {
 const maxFetches = 100
 
 type availableIn struct {
-	Cluster   string `path:"cluster" maxLength:"64" doc:"id or name"`
+	ClusterRef
 	Namespace string `query:"namespace" maxLength:"63" doc:"empty: all"`
 }
 
 type newFetchIn struct {
-	Cluster string `path:"cluster" maxLength:"64" doc:"id or name"`
-	Body    client.Selection
+	ClusterRef
+	Body client.Selection
 }
 
 type fetchIn struct {
-	Cluster string `path:"cluster" maxLength:"64" doc:"id or name"`
-	Fetch   string `path:"fetch" maxLength:"64" doc:"id"`
+	ClusterRef
+	Fetch string `path:"fetch" maxLength:"64" doc:"id"`
 }
 
 func (s *Server) fetchOps() {
-	ofCluster := func(ctx context.Context, in *clusterIn) (policy.Object, string, error) {
-		return s.clusterObject(ctx, in.Cluster)
-	}
+	ofCluster := of[ClusterRef](s.clusterObject)
 	op(s, operation[availableIn]{Method: http.MethodGet, Path: "/clusters/{cluster}/available", Op: policy.ClusterSecrets,
 		Summary: "What could be fetched from a cluster now, without values",
-		Object: func(ctx context.Context, in *availableIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
+		Object:  of[availableIn](s.clusterObject),
 	}, s.available)
 	op(s, operation[newFetchIn]{Method: http.MethodPost, Path: "/clusters/{cluster}/fetches", Op: policy.ClusterFetch, Status: http.StatusAccepted,
 		Summary: "Fetch chosen Secrets; they are kept in sync from then on",
-		Object: func(ctx context.Context, in *newFetchIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
+		Object:  of[newFetchIn](s.clusterObject),
 	}, func(ctx context.Context, c call, in *newFetchIn) (*list[client.Fetch], error) {
 		return s.startFetch(ctx, c, inventory.FetchChosen, selectionIn(in.Body))
 	})
-	op(s, operation[clusterIn]{Method: http.MethodPost, Path: "/clusters/{cluster}/sync", Op: policy.ClusterSync, Status: http.StatusAccepted,
+	op(s, operation[ClusterRef]{Method: http.MethodPost, Path: "/clusters/{cluster}/sync", Op: policy.ClusterSync, Status: http.StatusAccepted,
 		Summary: "Bring what was fetched up to date", Object: ofCluster,
-	}, func(ctx context.Context, c call, _ *clusterIn) (*list[client.Fetch], error) {
+	}, func(ctx context.Context, c call, _ *ClusterRef) (*list[client.Fetch], error) {
 		return s.startFetch(ctx, c, inventory.FetchSync, inventory.Selection{})
 	})
-	op(s, operation[clusterIn]{Method: http.MethodGet, Path: "/clusters/{cluster}/fetches", Op: policy.ClusterGet, ID: "fetch.list",
+	op(s, operation[ClusterRef]{Method: http.MethodGet, Path: "/clusters/{cluster}/fetches", Op: policy.ClusterGet, ID: "fetch.list",
 		Summary: "Fetches and syncs of a cluster, newest first", Object: ofCluster}, s.fetches)
 	op(s, operation[fetchIn]{Method: http.MethodGet, Path: "/clusters/{cluster}/fetches/{fetch}", Op: policy.ClusterGet, ID: "fetch.get",
 		Summary: "How far a fetch or sync is",
-		Object: func(ctx context.Context, in *fetchIn) (policy.Object, string, error) {
-			return s.clusterObject(ctx, in.Cluster)
-		},
+		Object:  of[fetchIn](s.clusterObject),
 	}, s.fetch)
 }
 
@@ -90,7 +82,7 @@ func (s *Server) startFetch(ctx context.Context, c call, kind inventory.FetchKin
 	return &list[client.Fetch]{Body: fetchOf(f)}, nil
 }
 
-func (s *Server) fetches(ctx context.Context, c call, _ *clusterIn) (*list[items[client.Fetch]], error) {
+func (s *Server) fetches(ctx context.Context, c call, _ *ClusterRef) (*list[items[client.Fetch]], error) {
 	all, err := s.Fetches.Fetches(ctx, c.Object.ID, maxFetches)
 	if err != nil {
 		return nil, err

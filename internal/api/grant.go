@@ -87,13 +87,16 @@ func (s *Server) grantsObject(ctx context.Context, in *grantsIn) (policy.Object,
 
 func (s *Server) grantObject(ctx context.Context, in *grantIn) (policy.Object, string, error) {
 	g, err := s.Grants.Grant(ctx, in.Grant)
-	return policy.Object{Kind: g.ObjectKind, ID: g.ObjectID}, "", hide(err)
+	if err != nil {
+		return about("grant", in.Grant, "", "", err)
+	}
+	return policy.Object{Kind: g.ObjectKind, ID: g.ObjectID}, "", nil
 }
 
 // grantable finds an object by its id or, where it has one of its own, its name.
 func (s *Server) grantable(ctx context.Context, kind, idOrName string) (policy.Object, string, error) {
 	id, name, err := s.findGrantable(ctx, kind, idOrName)
-	return policy.Object{Kind: kind, ID: id}, name, hide(err)
+	return about(kind, idOrName, id, name, err)
 }
 
 func (s *Server) findGrantable(ctx context.Context, kind, idOrName string) (id, name string, err error) {

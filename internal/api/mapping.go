@@ -2,11 +2,15 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -24,10 +28,6 @@ type Mappings interface {
 	Unmap(ctx context.Context, actor identity.Actor, id string, rev int64) error
 }
 
-type mappingIn struct {
-	Mapping string `path:"mapping" maxLength:"64" doc:"id"`
-}
-
 type mappingsIn struct {
 	client.MappingFilter
 	Query
@@ -37,7 +37,7 @@ type newMappingIn struct{ Body client.NewMapping }
 
 type mappingDeleteIn struct {
 	IfMatch
-	Mapping string `path:"mapping" maxLength:"64" doc:"id"`
+	MappingRef
 }
 
 func (s *Server) mappingOps() {
@@ -50,18 +50,14 @@ func (s *Server) mappingOps() {
 		Summary: "Map a Secret key to an account", Object: ofAccount}, s.addMapping)
 	op(s, operation[newMappingIn]{Method: http.MethodPost, Path: "/mappings/compare", Op: policy.MappingCreate, ID: "mapping.compare",
 		Summary: "How a key compares with an account, without showing either", Object: ofAccount}, s.compare)
-	op(s, operation[mappingIn]{Method: http.MethodGet, Path: "/mappings/{mapping}", Op: policy.MappingGet, Summary: "One mapping",
-		Object: func(ctx context.Context, in *mappingIn) (policy.Object, string, error) {
-			return s.mappingObject(ctx, in.Mapping)
-		},
-	}, func(ctx context.Context, c call, in *mappingIn) (*answer[client.Mapping], error) {
+	op(s, operation[MappingRef]{Method: http.MethodGet, Path: "/mappings/{mapping}", Op: policy.MappingGet, Summary: "One mapping",
+		Object: of[MappingRef](s.mappingObject),
+	}, func(ctx context.Context, c call, in *MappingRef) (*answer[client.Mapping], error) {
 		return s.mapping(ctx, c, in.Mapping)
 	})
 	op(s, operation[mappingDeleteIn]{Method: http.MethodDelete, Path: "/mappings/{mapping}", Op: policy.MappingDelete,
 		Summary: "End a mapping; the key keeps its value",
-		Object: func(ctx context.Context, in *mappingDeleteIn) (policy.Object, string, error) {
-			return s.mappingObject(ctx, in.Mapping)
-		},
+		Object:  of[mappingDeleteIn](s.mappingObject),
 	}, s.deleteMapping)
 }
 
@@ -69,7 +65,7 @@ func (s *Server) mappingOps() {
 func (s *Server) mappingObject(ctx context.Context, id string) (policy.Object, string, error) {
 	m, err := s.Mappings.Mapping(ctx, id)
 	if err != nil {
-		return policy.Object{}, "", hide(err)
+		return about("mapping", id, "", "", err)
 	}
 	return s.accountObject(ctx, m.AccountID)
 }
@@ -104,9 +100,7 @@ func (s *Server) mapping(ctx context.Context, c call, id string) (*answer[client
 // stands in anybody's Secret.
 func (s *Server) mayMap(ctx context.Context, c call, secretID string) error {
 	obj, name, err := s.secretObject(ctx, secretID)
-	if err == nil {
-		_, err = s.Gate.Check(ctx, c.Actor, policy.MappingCreate, obj, name)
-	}
+	_, err = s.check(ctx, c.Actor, policy.MappingCreate, obj, name, err)
 	return err
 }
 
@@ -114,7 +108,16 @@ func (s *Server) addMapping(ctx context.Context, c call, in *newMappingIn) (*ans
 	if err := s.mayMap(ctx, c, in.Body.SecretID); err != nil {
 		return nil, err
 	}
+	if in.Body.Keep == "" { // the answer may be the one of a comparison
+		if err := s.draw(ctx, s.limits.compare, 0, c.Actor); err != nil {
+			return nil, err
+		}
+	}
 	made, err := s.Mappings.Map(ctx, c.Actor, c.Object.ID, in.Body.SecretID, in.Body.Key, inventory.Keep(in.Body.Keep))
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == "differs" {
+		s.limits.compare.take(bucketKey(c.Actor), 1, c.Actor, time.Now())
+		err = errors.Join(s.compared(ctx, c, in.Body, inventory.Differs, 0), err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +125,9 @@ func (s *Server) addMapping(ctx context.Context, c call, in *newMappingIn) (*ans
 }
 
 func (s *Server) compare(ctx context.Context, c call, in *newMappingIn) (*list[client.Comparison], error) {
+	if err := s.limit(ctx, s.limits.compare, c.Actor); err != nil {
+		return nil, err
+	}
 	if err := s.mayMap(ctx, c, in.Body.SecretID); err != nil {
 		return nil, err
 	}
@@ -133,7 +139,21 @@ func (s *Server) compare(ctx context.Context, c call, in *newMappingIn) (*list[c
 	if err != nil {
 		return nil, err
 	}
+	if err := s.compared(ctx, c, in.Body, found.Result, len(equals)); err != nil {
+		return nil, err
+	}
 	return &list[client.Comparison]{Body: comparisonOf(found, equals)}, nil
+}
+
+// compared records what a comparison will tell, before it does: with enough of them a value can be guessed. A key that the
+// Secret does not have is not written down, for it is whatever was sent.
+func (s *Server) compared(ctx context.Context, c call, asked client.NewMapping, result inventory.Result, others int) error {
+	ev := audit.New(c.Actor, "mapping.compare", audit.Object{Kind: access.Account, ID: c.Object.ID, Name: c.Called}).
+		With("secret", asked.SecretID).With("result", string(result)).With("others", strconv.Itoa(others))
+	if result != inventory.KeyMissing {
+		ev = ev.With("key", asked.Key)
+	}
+	return s.record(ctx, ev)
 }
 
 // seen returns those keys whose Secrets the caller may know of.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/keyturn/keyturn/client"
@@ -98,5 +99,90 @@ func TestComparisonNamesWhatTheCallerMaySee(t *testing.T) {
 	ok(t, err)
 	if len(found.Others) != 1 || found.Others[0].SecretID != second.ID {
 		t.Errorf("others: %+v", found.Others)
+	}
+}
+
+// A comparison answers whether two values are the same, so each is recorded, with what it told; what tells the same (a
+// mapping that is refused because they differ) too; and nobody may ask as often as it takes to guess.
+func TestComparisonsAreRecordedAndLimited(t *testing.T) {
+	e := newEstate(t)
+	ctx := t.Context()
+	mia, u := e.as(identity.PlainUser, "mia")
+	e.grant(u, access.Account, e.account.ID, policy.Manage)
+	e.grant(u, access.Account, e.secret.ID, policy.Manage)
+	e.server.limits = newLimits(Limits{Compare: Rate{PerSecond: 0.001, Burst: 4}})
+	ask := func(key string) client.NewMapping {
+		return client.NewMapping{AccountID: e.account.ID, SecretID: e.secret.ID, Key: key}
+	}
+	for _, key := range []string{"password", "same", "echo-no-such-key"} {
+		_, err := mia.CompareMapping(ctx, ask(key))
+		ok(t, err)
+	}
+	_, err := mia.AddMapping(ctx, ask("password"))
+	refused(t, err, http.StatusConflict, "differs")
+	_, err = mia.CompareMapping(ctx, ask("same"))
+	refused(t, err, http.StatusTooManyRequests, "too-many-requests")
+	_, err = mia.AddMapping(ctx, ask("same"))
+	refused(t, err, http.StatusTooManyRequests, "too-many-requests")
+	keep := ask("same")
+	keep.Keep = "vault" // which tells nothing
+	_, err = mia.AddMapping(ctx, keep)
+	ok(t, err)
+	var got []string
+	for _, ev := range e.events("mapping.compare") {
+		if ev.Actor.ID != u.ID || ev.Object.ID != e.account.ID || ev.Object.Name != "app_rw" || ev.Details["secret"] != e.secret.ID || ev.RequestID == "" {
+			t.Errorf("recorded: %+v", ev)
+		}
+		got = append(got, ev.Details["key"]+" "+ev.Details["result"])
+	}
+	if want := []string{"password differs", " key_missing", "same equal", "password differs"}; !slices.Equal(got, want) {
+		t.Errorf("recorded %q, want %q", got, want)
+	}
+	e.quiet()
+}
+
+func TestUnmappedKeysAreListed(t *testing.T) {
+	e := newEstate(t)
+	ctx := t.Context()
+	admin, _ := e.as(identity.Administrator)
+	mia, u := e.as(identity.PlainUser, "mia")
+	e.grant(u, access.Account, e.secret.ID, policy.View)
+	second := e.secret
+	second.ID, second.Name = newID(), "other"
+	e.addSecret(second)
+	open := func(c *client.Client) (out []string) {
+		t.Helper()
+		page, err := c.Secrets(ctx, client.SecretFilter{Resource: "shop-prod", Unmapped: true})
+		ok(t, err)
+		if int(page.Total) != len(page.Items) {
+			t.Errorf("%d of %d Secrets", len(page.Items), page.Total)
+		}
+		for _, x := range page.Items {
+			for _, k := range x.Keys {
+				out = append(out, x.Name+":"+k.Name)
+			}
+		}
+		return out
+	}
+	var mapped []client.Mapping
+	for _, key := range []string{"password", "same", "binary"} {
+		m, err := admin.AddMapping(ctx, client.NewMapping{AccountID: e.account.ID, SecretID: e.secret.ID, Key: key, Keep: "vault"})
+		ok(t, err)
+		mapped = append(mapped, m)
+	}
+	if got := open(admin); !slices.Equal(got, []string{"other:binary", "other:password", "other:same"}) {
+		t.Errorf("an administrator sees %q", got)
+	}
+	if got := open(mia); got != nil {
+		t.Errorf("with every key mapped to an account that she may not know of, mia sees %q", got)
+	}
+	ok(t, admin.DeleteMapping(ctx, mapped[1].ID, mapped[1].Rev))
+	if got := open(mia); !slices.Equal(got, []string{"db:same"}) {
+		t.Errorf("mia sees %q", got)
+	}
+	page, err := admin.Secrets(ctx, client.SecretFilter{})
+	ok(t, err)
+	if len(page.Items) != 2 || page.Items[0].Keys != nil {
+		t.Errorf("a list of Secrets has keys: %+v", page.Items)
 	}
 }

@@ -17,6 +17,8 @@ import (
 // level that the actor has on it.
 type Gate interface {
 	Check(ctx context.Context, actor identity.Actor, op policy.Operation, obj policy.Object, name string) (policy.Object, error)
+	// Unknown is Check for an object that is not there. It never allows.
+	Unknown(ctx context.Context, actor identity.Actor, op policy.Operation, kind, ref string) error
 }
 
 // operation describes one route. Object finds what it is about; nil means that it is about no single object.
@@ -38,6 +40,7 @@ type operation[I any] struct {
 type call struct {
 	identity.Actor
 	Object policy.Object
+	Called string // the object's name, for the audit log
 	// Browser is true when the request came with the console's cookie, or from a page.
 	Browser bool
 }
@@ -128,21 +131,30 @@ func (s *Server) signedIn(op policy.Operation) func(huma.Context, func(huma.Cont
 func decide[I, O any](ctx context.Context, s *Server, r *request, o operation[I], in *I, handle func(context.Context, call, *I) (*O, error)) (*O, error) {
 	c := call{Actor: r.actor, Browser: r.browser}
 	var name string
+	var err error
 	if o.Object != nil {
-		var err error
-		if c.Object, name, err = o.Object(ctx, in); err != nil {
-			return nil, err
-		}
+		c.Object, name, err = o.Object(ctx, in)
 	}
 	// What nobody needs to be signed in for is allowed without a look at the repository, which may be sealed.
 	if o.Object == nil && anonymous(o.Op) && policy.Decide(r.actor, o.Op, policy.Object{}).Allowed {
 		return handle(ctx, c, in)
 	}
-	var err error
-	if c.Object, err = s.Gate.Check(ctx, r.actor, o.Op, c.Object, name); err != nil {
+	c.Called = name
+	if c.Object, err = s.check(ctx, r.actor, o.Op, c.Object, name, err); err != nil {
 		return nil, err
 	}
 	return handle(ctx, c, in)
+}
+
+// check lets the gate decide on what a look-up has found, or on what it has not: err is the look-up's.
+func (s *Server) check(ctx context.Context, actor identity.Actor, op policy.Operation, obj policy.Object, name string, err error) (policy.Object, error) {
+	switch {
+	case err == nil:
+		return s.Gate.Check(ctx, actor, op, obj, name)
+	case errors.Is(err, fault.NotFound):
+		return obj, s.Gate.Unknown(ctx, actor, op, obj.Kind, obj.ID)
+	}
+	return obj, err
 }
 
 // anonymous reports whether nobody needs to be signed in for op.

@@ -38,21 +38,18 @@ func (s *Server) peopleOps() {
 }
 
 type (
-	userIn struct {
-		User string `path:"user" maxLength:"256" doc:"id or name"`
-	}
 	newUserIn    struct{ Body client.NewUser }
 	userChangeIn struct {
-		User string `path:"user" maxLength:"256" doc:"id or name"`
+		UserRef
 		IfMatch
 		Body client.UserChange
 	}
 	userDeleteIn struct {
-		User string `path:"user" maxLength:"256" doc:"id or name"`
+		UserRef
 		IfMatch
 	}
 	passwordIn struct {
-		User string `path:"user" maxLength:"256" doc:"id or name"`
+		UserRef
 		Body client.NewPassword
 	}
 )
@@ -72,35 +69,23 @@ func (s *Server) userOps() {
 				Role: identity.Role(in.Body.Role), Password: received(in.Body.Password)})
 			return userAnswer(c, u, err)
 		})
-	op(s, operation[userIn]{Method: http.MethodGet, Path: "/users/{user}", Op: policy.UserGet, Summary: "Show a user",
-		Object: func(ctx context.Context, in *userIn) (policy.Object, string, error) {
-			return s.userObject(ctx, in.User)
-		}},
-		func(ctx context.Context, c call, _ *userIn) (*answer[client.User], error) {
+	op(s, operation[UserRef]{Method: http.MethodGet, Path: "/users/{user}", Op: policy.UserGet, Summary: "Show a user",
+		Object: of[UserRef](s.userObject)},
+		func(ctx context.Context, c call, _ *UserRef) (*answer[client.User], error) {
 			u, err := s.Identity.User(ctx, c.Object.ID)
 			return userAnswer(c, u, err)
 		})
 	op(s, operation[userChangeIn]{Method: http.MethodPatch, Path: "/users/{user}", Op: policy.UserUpdate, Summary: "Change a user",
-		Object: func(ctx context.Context, in *userChangeIn) (policy.Object, string, error) {
-			return s.userObject(ctx, in.User)
-		}}, s.changeUser)
+		Object: of[userChangeIn](s.userObject)}, s.changeUser)
 	op(s, operation[userDeleteIn]{Method: http.MethodDelete, Path: "/users/{user}", Op: policy.UserDelete,
 		Summary: "Delete a user with everything that is theirs", Status: http.StatusNoContent,
-		Object: func(ctx context.Context, in *userDeleteIn) (policy.Object, string, error) {
-			return s.userObject(ctx, in.User)
-		}},
-		func(ctx context.Context, c call, in *userDeleteIn) (*none, error) {
-			rev, err := in.rev()
-			if err != nil {
-				return nil, err
-			}
-			return &none{}, s.Identity.DeleteUser(ctx, c.Actor, c.Object.ID, rev)
-		})
+		Object: of[userDeleteIn](s.userObject)},
+		remove[userDeleteIn](func(ctx context.Context, a identity.Actor, id string, rev int64) error {
+			return s.Identity.DeleteUser(ctx, a, id, rev)
+		}))
 	op(s, operation[passwordIn]{Method: http.MethodPost, Path: "/users/{user}/password", Op: policy.UserPassword,
 		Summary: "Set a password and end the other sessions", Status: http.StatusNoContent,
-		Object: func(ctx context.Context, in *passwordIn) (policy.Object, string, error) {
-			return s.userObject(ctx, in.User)
-		}},
+		Object: of[passwordIn](s.userObject)},
 		func(ctx context.Context, c call, in *passwordIn) (*none, error) {
 			return &none{}, s.Identity.SetPassword(ctx, c.Actor, c.Object.ID, received(in.Body.Current), received(in.Body.Password))
 		})
@@ -123,7 +108,9 @@ func (s *Server) changeUser(ctx context.Context, c call, in *userChangeIn) (*ans
 // userObject finds the user that ref names, by id or name.
 func (s *Server) userObject(ctx context.Context, ref string) (policy.Object, string, error) {
 	u, err := s.Identity.User(ctx, ref)
-	return policy.Object{Kind: "user", ID: u.ID, Owner: u.ID}, u.Name, hide(err)
+	obj, name, err := about("user", ref, u.ID, u.Name, err)
+	obj.Owner = u.ID
+	return obj, name, err
 }
 
 func userAnswer(c call, u identity.User, err error) (*answer[client.User], error) {
@@ -141,17 +128,14 @@ func userOf(actor identity.Actor, u identity.User) client.User {
 }
 
 type (
-	groupIn struct {
-		Group string `path:"group" maxLength:"256" doc:"id or name"`
-	}
 	newGroupIn    struct{ Body client.NewGroup }
 	groupChangeIn struct {
-		Group string `path:"group" maxLength:"256" doc:"id or name"`
+		GroupRef
 		IfMatch
 		Body client.GroupChange
 	}
 	groupDeleteIn struct {
-		Group string `path:"group" maxLength:"256" doc:"id or name"`
+		GroupRef
 		IfMatch
 	}
 )
@@ -167,30 +151,20 @@ func (s *Server) groupOps() {
 			g, err := s.Identity.CreateGroup(ctx, c.Actor, in.Body.Name, in.Body.Description, members)
 			return s.groupAnswer(ctx, c, g, err)
 		})
-	op(s, operation[groupIn]{Method: http.MethodGet, Path: "/groups/{group}", Op: policy.GroupGet, Summary: "Show a group",
-		Object: func(ctx context.Context, in *groupIn) (policy.Object, string, error) {
-			return s.groupObject(ctx, in.Group)
-		}},
-		func(ctx context.Context, c call, _ *groupIn) (*answer[client.Group], error) {
+	op(s, operation[GroupRef]{Method: http.MethodGet, Path: "/groups/{group}", Op: policy.GroupGet, Summary: "Show a group",
+		Object: of[GroupRef](s.groupObject)},
+		func(ctx context.Context, c call, _ *GroupRef) (*answer[client.Group], error) {
 			g, err := s.Identity.Group(ctx, c.Object.ID)
 			return s.groupAnswer(ctx, c, g, err)
 		})
 	op(s, operation[groupChangeIn]{Method: http.MethodPatch, Path: "/groups/{group}", Op: policy.GroupUpdate, Summary: "Change a group",
-		Object: func(ctx context.Context, in *groupChangeIn) (policy.Object, string, error) {
-			return s.groupObject(ctx, in.Group)
-		}}, s.changeGroup)
+		Object: of[groupChangeIn](s.groupObject)}, s.changeGroup)
 	op(s, operation[groupDeleteIn]{Method: http.MethodDelete, Path: "/groups/{group}", Op: policy.GroupDelete,
 		Summary: "Delete a group with what was granted to it", Status: http.StatusNoContent,
-		Object: func(ctx context.Context, in *groupDeleteIn) (policy.Object, string, error) {
-			return s.groupObject(ctx, in.Group)
-		}},
-		func(ctx context.Context, c call, in *groupDeleteIn) (*none, error) {
-			rev, err := in.rev()
-			if err != nil {
-				return nil, err
-			}
-			return &none{}, s.Identity.DeleteGroup(ctx, c.Actor, c.Object.ID, rev)
-		})
+		Object: of[groupDeleteIn](s.groupObject)},
+		remove[groupDeleteIn](func(ctx context.Context, a identity.Actor, id string, rev int64) error {
+			return s.Identity.DeleteGroup(ctx, a, id, rev)
+		}))
 }
 
 func (s *Server) listGroups(ctx context.Context, c call, _ *struct{}) (*list[client.Page[client.Group]], error) {
@@ -225,7 +199,7 @@ func (s *Server) changeGroup(ctx context.Context, c call, in *groupChangeIn) (*a
 
 func (s *Server) groupObject(ctx context.Context, ref string) (policy.Object, string, error) {
 	g, err := s.Identity.Group(ctx, ref)
-	return policy.Object{Kind: "group", ID: g.ID}, g.Name, hide(err)
+	return about("group", ref, g.ID, g.Name, err)
 }
 
 // members returns the ids of the users that ids or names stand for.

@@ -122,12 +122,14 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-var replaceErrors sync.Once
+var tightenOnce sync.Once
 
-// useProblems makes huma's own errors (what does not decode or validate) problem documents. huma keeps its constructor in
-// a variable of the package, and appends the submitted value to each error: that is dropped here.
-func useProblems() {
-	replaceErrors.Do(func() {
+// tighten makes huma's own errors (what does not decode or validate) problem documents, and lets it take a field by its exact
+// name only: the decoder takes a name in other letters too, so what was checked would not be what is used. huma keeps all
+// this in variables of the package, and appends the submitted value to each error: that is dropped here.
+func tighten() {
+	tightenOnce.Do(func() {
+		huma.ValidateStrictCasing = true
 		huma.NewErrorWithContext = func(_ huma.Context, status int, msg string, errs ...error) huma.StatusError {
 			return refusedByHuma(status, msg, errs)
 		}
@@ -144,6 +146,9 @@ func refusedByHuma(status int, msg string, errs []error) *problem {
 	case status == http.StatusRequestEntityTooLarge:
 		p.Type, p.Title = problemPrefix+"too-large", titles[fault.TooLarge]
 		p.Cure = "Send less, or in parts."
+	case status == http.StatusUnsupportedMediaType: // huma's own text has what was sent
+		p.Cause, p.Cure = "The body is of a kind that the API does not read.", "Send JSON, with the header Content-Type: application/json."
+		return p
 	case status >= http.StatusInternalServerError:
 		p.Type, p.Title, p.Cause = problemPrefix+"internal", "Keyturn met a fault of its own", ""
 	}

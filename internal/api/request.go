@@ -43,6 +43,8 @@ func requestOf(ctx context.Context) *request {
 // Authenticator tells who presents a session's or a token's secret.
 type Authenticator interface {
 	Authenticate(ctx context.Context, secret vault.Value, address string) (identity.Actor, identity.Session, error)
+	// Recognise is Authenticate for what puts off no session's end.
+	Recognise(ctx context.Context, secret vault.Value, address string) (identity.Actor, identity.Session, error)
 }
 
 // guard is the way in: it refuses paths that are written in more than one way, finds out who asks, and puts both into the
@@ -85,6 +87,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 			}
 			s.identify(hr, r)
 		}
+		if err := s.admit(hr, r); err != nil {
+			s.refuse(seen, r, err)
+			return
+		}
 		routed = hr.WithContext(context.WithValue(hr.Context(), requestKey{}, r))
 		next.ServeHTTP(seen, routed)
 	})
@@ -104,13 +110,29 @@ func (s *Server) identify(hr *http.Request, r *request) {
 	if secret == "" {
 		return
 	}
-	actor, session, err := s.Identity.Authenticate(hr.Context(), vault.NewValue([]byte(secret)), r.actor.Address)
+	authenticate := s.Identity.Authenticate
+	if hr.URL.Path == eventsPath { // a page that is left open connects again and again
+		authenticate = s.Identity.Recognise
+	}
+	actor, session, err := authenticate(hr.Context(), vault.NewValue([]byte(secret)), r.actor.Address)
 	if err != nil {
 		r.refused = err
 		return
 	}
 	actor.Request = r.id
 	r.actor, r.session = actor, session
+}
+
+// admit fails with fault.Throttled when whoever asks for something of the API asks too often. Nothing was written then, but
+// the one event that says so.
+func (s *Server) admit(hr *http.Request, r *request) error {
+	switch {
+	case !strings.HasPrefix(hr.URL.Path, "/api/") || hr.URL.Path == healthPath:
+		return nil
+	case r.actor.Kind == identity.KindAnonymous:
+		return s.limit(hr.Context(), s.limits.anonymous, r.actor)
+	}
+	return s.limit(hr.Context(), s.limits.actor, r.actor)
 }
 
 // unclean reports whether a path could be read in two ways.

@@ -27,10 +27,6 @@ type ResourceReader interface {
 	Resources(ctx context.Context, v store.Viewer, q store.ResourceQuery) (store.Page[store.ResourceRow], error)
 }
 
-type resourceIn struct {
-	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
-}
-
 type resourcesIn struct {
 	client.ResourceFilter
 	Query
@@ -40,47 +36,41 @@ type newResourceIn struct{ Body client.NewResource }
 
 type resourceChangeIn struct {
 	IfMatch
-	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
-	Body     client.ResourceChange
+	ResourceRef
+	Body client.ResourceChange
 }
 
 type resourceDeleteIn struct {
 	IfMatch
-	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
+	ResourceRef
 }
 
 type newAccountIn struct {
-	Resource string `path:"resource" maxLength:"400" doc:"id or name"`
-	Body     client.NewAccount
+	ResourceRef
+	Body client.NewAccount
 }
 
 func (s *Server) resourceOps() {
 	op(s, operation[resourcesIn]{Method: http.MethodGet, Path: "/resources", Op: policy.ResourceList, Summary: "Resources"}, s.resources)
 	op(s, operation[newResourceIn]{Method: http.MethodPost, Path: "/resources", Op: policy.ResourceCreate, Status: http.StatusCreated,
 		Summary: "Make a resource"}, s.addResource)
-	op(s, operation[resourceIn]{Method: http.MethodGet, Path: "/resources/{resource}", Op: policy.ResourceGet, Summary: "One resource",
-		Object: func(ctx context.Context, in *resourceIn) (policy.Object, string, error) {
-			return s.resourceObject(ctx, in.Resource)
-		},
-	}, func(ctx context.Context, c call, _ *resourceIn) (*answer[client.Resource], error) {
+	op(s, operation[ResourceRef]{Method: http.MethodGet, Path: "/resources/{resource}", Op: policy.ResourceGet, Summary: "One resource",
+		Object: of[ResourceRef](s.resourceObject),
+	}, func(ctx context.Context, c call, _ *ResourceRef) (*answer[client.Resource], error) {
 		return s.resource(ctx, c, c.Object.ID)
 	})
 	op(s, operation[resourceChangeIn]{Method: http.MethodPatch, Path: "/resources/{resource}", Op: policy.ResourceUpdate, Summary: "Change a resource",
-		Object: func(ctx context.Context, in *resourceChangeIn) (policy.Object, string, error) {
-			return s.resourceObject(ctx, in.Resource)
-		},
+		Object: of[resourceChangeIn](s.resourceObject),
 	}, s.changeResource)
 	op(s, operation[resourceDeleteIn]{Method: http.MethodDelete, Path: "/resources/{resource}", Op: policy.ResourceDelete,
 		Summary: "Delete a resource with its accounts",
-		Object: func(ctx context.Context, in *resourceDeleteIn) (policy.Object, string, error) {
-			return s.resourceObject(ctx, in.Resource)
-		},
-	}, s.deleteResource)
+		Object:  of[resourceDeleteIn](s.resourceObject),
+	}, remove[resourceDeleteIn](func(ctx context.Context, a identity.Actor, id string, rev int64) error {
+		return s.Accounts.DeleteResource(ctx, a, id, rev)
+	}))
 	op(s, operation[newAccountIn]{Method: http.MethodPost, Path: "/resources/{resource}/accounts", Op: policy.AccountCreate, Status: http.StatusCreated,
 		Summary: "Make an account on a resource",
-		Object: func(ctx context.Context, in *newAccountIn) (policy.Object, string, error) {
-			return s.resourceObject(ctx, in.Resource)
-		},
+		Object:  of[newAccountIn](s.resourceObject),
 	}, s.addAccount)
 }
 
@@ -90,7 +80,7 @@ func (s *Server) resourceObject(ctx context.Context, ref string) (policy.Object,
 	if errors.Is(err, fault.NotFound) {
 		found, err = s.Objects.ResourceByName(ctx, ref)
 	}
-	return policy.Object{Kind: access.Resource, ID: found.ID}, found.Name, hide(err)
+	return about(access.Resource, ref, found.ID, found.Name, err)
 }
 
 // resourceID is clusterID for resources.
@@ -172,14 +162,6 @@ func (s *Server) changeResource(ctx context.Context, c call, in *resourceChangeI
 		return nil, err
 	}
 	return s.resource(ctx, c, c.Object.ID)
-}
-
-func (s *Server) deleteResource(ctx context.Context, c call, in *resourceDeleteIn) (*none, error) {
-	rev, err := in.rev()
-	if err != nil {
-		return nil, err
-	}
-	return &none{}, s.Accounts.DeleteResource(ctx, c.Actor, c.Object.ID, rev)
 }
 
 func (s *Server) addAccount(ctx context.Context, c call, in *newAccountIn) (*answer[client.Account], error) {

@@ -4,6 +4,7 @@ package api
 func (s *Server) register() {
 	s.unsealOps()
 	s.sessionOps()
+	s.openSessionOps()
 	s.overviewOps()
 	s.eventOps()
 	s.clusterOps()

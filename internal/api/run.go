@@ -33,25 +33,21 @@ type Resets interface {
 	Verify(ctx context.Context, actor identity.Actor, accountID string) (rotation.Checked, error)
 }
 
-type runIn struct {
-	Run string `path:"run" maxLength:"64" doc:"id"`
-}
-
 type runsIn struct {
 	client.RunFilter
 	Query
 }
 
 func (s *Server) runOps() {
-	ofRun := func(ctx context.Context, in *runIn) (policy.Object, string, error) { return s.runObject(ctx, in.Run) }
+	ofRun := of[RunRef](s.runObject)
 	op(s, operation[runsIn]{Method: http.MethodGet, Path: "/runs", Op: policy.RunList, Summary: "Runs, newest first"}, s.runs)
-	op(s, operation[runIn]{Method: http.MethodGet, Path: "/runs/{run}", Op: policy.RunGet, Summary: "One run with its steps and writes", Object: ofRun},
-		func(ctx context.Context, c call, in *runIn) (*answer[client.Run], error) {
+	op(s, operation[RunRef]{Method: http.MethodGet, Path: "/runs/{run}", Op: policy.RunGet, Summary: "One run with its steps and writes", Object: ofRun},
+		func(ctx context.Context, c call, in *RunRef) (*answer[client.Run], error) {
 			return s.run(ctx, c, in.Run)
 		})
-	op(s, operation[runIn]{Method: http.MethodPost, Path: "/runs/{run}/resume", Op: policy.RunResume, Status: http.StatusAccepted,
+	op(s, operation[RunRef]{Method: http.MethodPost, Path: "/runs/{run}/resume", Op: policy.RunResume, Status: http.StatusAccepted,
 		Summary: "Let a run that waits or needs attention go on", Object: ofRun},
-		func(ctx context.Context, c call, in *runIn) (*answer[client.Run], error) {
+		func(ctx context.Context, c call, in *RunRef) (*answer[client.Run], error) {
 			if _, err := s.Runs.Resume(ctx, c.Actor, in.Run); err != nil {
 				return nil, err
 			}
@@ -63,7 +59,7 @@ func (s *Server) runOps() {
 func (s *Server) runObject(ctx context.Context, id string) (policy.Object, string, error) {
 	run, err := s.Runs.Run(ctx, id)
 	if err != nil {
-		return policy.Object{}, "", hide(err)
+		return about("run", id, "", "", err)
 	}
 	return s.accountObject(ctx, run.AccountID)
 }

@@ -15,23 +15,17 @@ import (
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
-type secretIn struct {
-	Secret string `path:"secret" maxLength:"64" doc:"id"`
-}
-
 type secretsIn struct {
 	client.SecretFilter
 	Query
 }
 
 func (s *Server) secretOps() {
-	ofSecret := func(ctx context.Context, in *secretIn) (policy.Object, string, error) {
-		return s.secretObject(ctx, in.Secret)
-	}
+	ofSecret := of[SecretRef](s.secretObject)
 	op(s, operation[secretsIn]{Method: http.MethodGet, Path: "/secrets", Op: policy.AccountList, ID: "secret.list", Summary: "Secrets, without values"}, s.secrets)
-	op(s, operation[secretIn]{Method: http.MethodGet, Path: "/secrets/{secret}", Op: policy.AccountGet, ID: "secret.get",
+	op(s, operation[SecretRef]{Method: http.MethodGet, Path: "/secrets/{secret}", Op: policy.AccountGet, ID: "secret.get",
 		Summary: "One Secret with its keys, without values", Object: ofSecret}, s.secret)
-	op(s, operation[secretIn]{Method: http.MethodPost, Path: "/secrets/{secret}/download", Op: policy.AccountDownload, Secret: true, Stream: true,
+	op(s, operation[SecretRef]{Method: http.MethodPost, Path: "/secrets/{secret}/download", Op: policy.AccountDownload, Secret: true, Stream: true,
 		Summary: "A Secret with its values, as a manifest for kubectl apply; it is recorded", Object: ofSecret}, s.download)
 }
 
@@ -46,15 +40,36 @@ func (s *Server) secrets(ctx context.Context, c call, in *secretsIn) (*list[clie
 	}
 	p, err := s.Objects.Secrets(ctx, viewer(c), store.SecretQuery{
 		ListQuery: listQuery(in.ListOptions), ClusterID: cluster, ResourceID: resource, Namespace: in.Namespace, Name: in.Name,
-		Type: in.words("type"), State: in.words("state"),
+		Type: in.words("type"), State: in.words("state"), Unmapped: in.Unmapped,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(p, nil, func(row store.SecretRow) client.Secret { return secretOf(c.Actor, row) }), nil
+	var open map[string][]inventory.Key
+	if in.Unmapped {
+		if open, err = s.unmapped(ctx, p.Items); err != nil {
+			return nil, err
+		}
+	}
+	return pageOf(p, nil, func(row store.SecretRow) client.Secret {
+		out := secretOf(c.Actor, row)
+		for _, k := range open[row.ID] {
+			out.Keys = append(out.Keys, keyOf(k, nil))
+		}
+		return out
+	}), nil
 }
 
-func (s *Server) secret(ctx context.Context, c call, _ *secretIn) (*answer[client.Secret], error) {
+// unmapped returns the keys of Secrets that are not mapped.
+func (s *Server) unmapped(ctx context.Context, rows []store.SecretRow) (map[string][]inventory.Key, error) {
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	return s.Objects.UnmappedKeys(ctx, ids...)
+}
+
+func (s *Server) secret(ctx context.Context, c call, _ *SecretRef) (*answer[client.Secret], error) {
 	row, err := only(s.Objects.Secrets(ctx, viewer(c), store.SecretQuery{ID: c.Object.ID}))
 	if err != nil {
 		return nil, err
@@ -110,7 +125,7 @@ type manifestMeta struct {
 	Labels    map[string]string `json:"labels,omitempty"`
 }
 
-func (s *Server) download(ctx context.Context, c call, _ *secretIn) (*file, error) {
+func (s *Server) download(ctx context.Context, c call, _ *SecretRef) (*file, error) {
 	cred, data, err := s.Accounts.Download(ctx, c.Actor, c.Object.ID)
 	if err != nil {
 		return nil, err

@@ -31,11 +31,11 @@ func (w *world) recorded(requestID string) []store.AuditEntry {
 // looks are the routes that change nothing and hand no value out although they are POSTs (of a saved cluster a test
 // records that its state changed, if it did), and the one GET that does.
 var (
-	looks   = map[string]bool{"POST /api/v1/clusters/test": true, "POST /api/v1/clusters/{cluster}/test": true, "POST /api/v1/mappings/compare": true}
+	looks   = map[string]bool{"POST /api/v1/clusters/test": true, "POST /api/v1/clusters/{cluster}/test": true}
 	exports = map[string]bool{"GET /api/v1/audit/export": true}
 	// elsewhere are recorded by what the tests of this package replace; each is looked at where it is real.
-	elsewhere = map[string]string{"POST /api/v1/unseal": "internal/app", "POST /api/v1/setup": "TestTheFirstAdministratorIsMadeAndSignedIn",
-		"POST /api/v1/session": "TestAWrongPasswordSaysNothingAndIsRecorded"}
+	elsewhere = map[string]string{"POST /api/v1/unseal": "internal/app: TestUnsealingIsRecordedOnce",
+		"POST /api/v1/setup": "TestSecuritySignInsAreRecordedOnce", "POST /api/v1/session": "TestSecuritySignInsAreRecordedOnce"}
 )
 
 // SR-40: whatever changes something or hands a value out leaves exactly one event of its request, by whoever asked;
@@ -103,6 +103,89 @@ func TestSecurityEveryRefusalIsRecordedOnce(t *testing.T) {
 	}
 	if refusals < 3*len(x.server.Routes())/2 {
 		t.Errorf("only %d refusals: the test asks for the wrong things", refusals)
+	}
+}
+
+// SR-40: every try to sign in or to set up leaves exactly one event with the id of its request; a setup that works leaves two,
+// as it makes a user and signs them in.
+func TestSecuritySignInsAreRecordedOnce(t *testing.T) {
+	w := newWorld(t)
+	code, _, err := w.people.SetupCode(t.Context())
+	ok(t, err)
+	secret := client.NewValue(password)
+	login := func(name string, password client.Value) client.Login {
+		return client.Login{Name: name, Password: password}
+	}
+	wrong := client.NewValue("wrong")
+	for i, tt := range []struct {
+		path   string
+		body   any
+		status int
+		want   string // actions and outcomes, newest first
+	}{
+		{"/setup", client.Setup{Code: wrong, Name: "root", Password: secret}, 401, "setup.run refused"},
+		{"/setup", client.Setup{Code: sent(code), Name: "root", Password: secret}, 200, "session.create allowed, setup.run allowed"},
+		{"/setup", client.Setup{Code: wrong, Name: "root", Password: secret}, 401, "setup.run refused"},
+		{"/session", login("root", secret), 200, "session.create allowed"},
+		{"/session", login("nobody", secret), 401, "session.create refused"},
+		{"/session", login("root", wrong), 401, "session.create refused"},
+		{"/session", login("root", wrong), 401, "session.create refused"},
+		{"/session", login("root", wrong), 401, "session.create refused"},
+		{"/session", login("root", wrong), 401, "session.create refused"},
+		{"/session", login("root", wrong), 401, "session.create refused"},
+		{"/session", login("root", secret), 429, "session.create refused"},
+	} {
+		got := w.send("POST", tt.path, tt.body)
+		var have []string
+		for _, e := range w.recorded(got.header.Get("X-Request-Id")) {
+			have = append(have, e.Action+" "+string(e.Outcome))
+			if e.Address == "" {
+				t.Errorf("%d: no address in %+v", i, e)
+			}
+		}
+		if got.status != tt.status || strings.Join(have, ", ") != tt.want {
+			t.Errorf("%d: %d with %q, want %d with %q", i, got.status, have, tt.status, tt.want)
+		}
+	}
+}
+
+// SR-40: what is not there is refused and recorded as what is hidden is, and the log takes nothing of what was asked for but
+// an id.
+func TestSecurityLookUpsOfNothingAreRecordedOnce(t *testing.T) {
+	x := newExposed(t)
+	askers := map[string]string{"root": x.admin, "eve": x.session(x.user("eve", identity.PlainUser)).Text()}
+	asked := 0
+	for _, r := range x.server.Routes() {
+		q := x.ask(r)
+		before, rest, named := strings.Cut(strings.TrimPrefix(r.Path, "/api/v1"), "{")
+		parameter, after, _ := strings.Cut(rest, "}")
+		if !named || parameter == "event" {
+			continue // an event has no rights of its own
+		}
+		after = strings.ReplaceAll(after, "{fetch}", newID())
+		for name, secret := range askers {
+			for _, ref := range []string{newID(), "echo-value-in-a-path"} {
+				asked++
+				got := x.put(question{q.method, before + ref + after, q.body}, secret, "If-Match", `"1"`)
+				evs := x.recorded(got.header.Get("X-Request-Id"))
+				if got.status != http.StatusNotFound || len(evs) != 1 || evs[0].Outcome != audit.Refused || evs[0].Action != string(r.Op) || evs[0].Object.Kind == "" ||
+					evs[0].Object.ID != ref && !strings.HasPrefix(ref, "echo") || strings.Contains(string(evs[0].Canonical()), "echo") {
+					t.Errorf("%s %s of nothing as %s: %d with %+v", r.Method, r.Path, name, got.status, evs)
+				}
+			}
+		}
+	}
+	for path, body := range map[string]any{
+		"/mappings": client.NewMapping{AccountID: x.account.ID, SecretID: newID(), Key: "same"}, "/mappings/compare": client.NewMapping{AccountID: newID(), SecretID: x.secret.ID, Key: "same"},
+		"/grants": client.NewGrant{SubjectKind: "user", SubjectID: x.other.ID, ObjectKind: "account", ObjectID: newID(), Level: "view"},
+	} {
+		got := x.put(question{"POST", path, body}, x.admin)
+		if evs := x.recorded(got.header.Get("X-Request-Id")); got.status != http.StatusNotFound || len(evs) != 1 || evs[0].Object.Kind != "account" {
+			t.Errorf("%s with nothing: %d with %+v", path, got.status, evs)
+		}
+	}
+	if asked < 80 {
+		t.Errorf("only %d questions", asked)
 	}
 }
 

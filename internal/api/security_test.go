@@ -111,11 +111,18 @@ func (x *exposed) ask(r Route) question {
 		id, _ := x.token(x.other, "account.list")
 		pairs = append(pairs, "{token}", id)
 	}
+	if strings.Contains(key, "{session}") {
+		x.session(x.other)
+		open, err := x.people.Sessions(x.t.Context(), x.other.ID)
+		ok(x.t, err)
+		pairs = append(pairs, "{session}", open[0].ID)
+	}
 	q := question{r.Method, strings.NewReplacer(pairs...).Replace(strings.TrimPrefix(r.Path, "/api/v1")), x.body(key)}
 	q.path += map[string]string{
-		"GET /events": "?after=1", // forgotten, so that it is no endless answer
-		"GET /grants": "?objectKind=account&object=" + x.account.ID,
-		"GET /tokens": "?owner=" + x.other.ID,
+		"GET /events":   "?after=1", // forgotten, so that it is no endless answer
+		"GET /grants":   "?objectKind=account&object=" + x.account.ID,
+		"GET /tokens":   "?owner=" + x.other.ID,
+		"GET /sessions": "?user=" + x.other.ID,
 	}[key]
 	x.checks.report = passedReport(x.cluster.UID)
 	if key == "POST /clusters" {
@@ -164,7 +171,7 @@ func (x *exposed) put(q question, secret string, headers ...string) reply {
 }
 
 // kind is the last part of a problem's type, empty for an answer that is none.
-func (r reply) kind(t *testing.T) string {
+func (r reply) kind(t testing.TB) string {
 	t.Helper()
 	if r.status < http.StatusBadRequest {
 		return ""

@@ -16,7 +16,7 @@ import (
 	"github.com/keyturn/keyturn/internal/identity"
 )
 
-func decode(t *testing.T, text []byte, into any) {
+func decode(t testing.TB, text []byte, into any) {
 	t.Helper()
 	if err := json.Unmarshal(text, into); err != nil {
 		t.Fatalf("%v in %s", err, text)

@@ -24,14 +24,17 @@ import (
 const (
 	healthPath = "/api/v1/health"
 	unsealPath = "/api/v1/unseal"
+	eventsPath = "/api/v1/events"
 )
 
-// Config is what the API is built of. Every field is needed but Observe and Console.
+// Config is what the API is built of. Every field is needed but Limits, Observe and Console.
 type Config struct {
 	Log     *slog.Logger
 	Version string
 	Seal    Sealing
 	Events  *Events
+	// Limits are how many requests are answered; without them all are.
+	Limits Limits
 	// Observe, if set, is told of each request: its route's pattern, its status and how long it took.
 	Observe func(route string, status int, took time.Duration)
 	// Console serves the pages; it gets the nonce of the Content-Security-Policy.
@@ -66,8 +69,8 @@ type Services struct {
 type Sealing interface {
 	// Health is called often and by anybody, so it reads no disk.
 	Health() client.Health
-	// Unseal fails with a fault when the key is still missing or wrong. Only one derivation runs at a time.
-	Unseal(ctx context.Context, passphrase client.Value, address string) error
+	// Unseal fails with a fault when the key is still missing or wrong. Either is recorded. Only one derivation runs at a time.
+	Unseal(ctx context.Context, passphrase client.Value, by identity.Actor) error
 }
 
 // Server answers the API. It may be used by several goroutines at once.
@@ -76,12 +79,13 @@ type Server struct {
 	huma   huma.API
 	mux    *http.ServeMux
 	routes []Route
+	limits limits
 	*Services
 }
 
 // New builds the API. Services may be set later, before Seal's Health says that the server is open.
 func New(cfg Config) *Server {
-	useProblems()
+	tighten()
 	mux := http.NewServeMux()
 	hc := huma.DefaultConfig("Keyturn", cfg.Version)
 	hc.CreateHooks, hc.DocsPath, hc.SchemasPath, hc.OpenAPIPath = nil, "", "", ""
@@ -91,7 +95,7 @@ func New(cfg Config) *Server {
 	hc.Info.Description = "Keyturn manages the credentials that live in Kubernetes Secrets."
 	hc.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"bearer": {Type: "http", Scheme: "bearer"}}
 	hc.Security = []map[string][]string{{"bearer": {}}}
-	s := &Server{Config: cfg, mux: mux, huma: humago.New(mux, hc), Services: &Services{}}
+	s := &Server{Config: cfg, mux: mux, huma: humago.New(mux, hc), limits: newLimits(cfg.Limits), Services: &Services{}}
 	s.register()
 	return s
 }

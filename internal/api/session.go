@@ -15,6 +15,7 @@ import (
 type Identity interface {
 	Authenticator
 	Sessions
+	OpenSessions
 	People
 	Groups
 	Tokens
@@ -22,9 +23,9 @@ type Identity interface {
 
 // Sessions are how people sign in and out.
 type Sessions interface {
-	Login(ctx context.Context, address, name string, password vault.Value) (vault.Value, identity.Session, identity.User, error)
+	Login(ctx context.Context, from identity.Actor, name string, password vault.Value) (vault.Value, identity.Session, identity.User, error)
 	Logout(ctx context.Context, actor identity.Actor) error
-	Setup(ctx context.Context, address string, code vault.Value, name string, password vault.Value) (identity.User, error)
+	Setup(ctx context.Context, from identity.Actor, code vault.Value, name string, password vault.Value) (identity.User, error)
 }
 
 type (
@@ -50,7 +51,7 @@ func (s *Server) sessionOps() {
 	op(s, operation[setupIn]{Method: http.MethodPost, Path: "/setup", Op: policy.SetupRun,
 		Summary: "Make the first administrator and sign in", Secret: true},
 		func(ctx context.Context, c call, in *setupIn) (*signedIn, error) {
-			u, err := s.Identity.Setup(ctx, c.Actor.Address, received(in.Body.Code), in.Body.Name, received(in.Body.Password))
+			u, err := s.Identity.Setup(ctx, c.Actor, received(in.Body.Code), in.Body.Name, received(in.Body.Password))
 			if err != nil {
 				return nil, err
 			}
@@ -76,7 +77,7 @@ func (s *Server) sessionOps() {
 }
 
 func (s *Server) signIn(ctx context.Context, c call, name string, password vault.Value) (*signedIn, error) {
-	secret, ses, u, err := s.Identity.Login(ctx, c.Actor.Address, name, password)
+	secret, ses, u, err := s.Identity.Login(ctx, c.Actor, name, password)
 	if err != nil {
 		return nil, err
 	}

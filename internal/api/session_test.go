@@ -142,3 +142,57 @@ func TestIdleEnd(t *testing.T) {
 		}
 	}
 }
+
+func TestSessionsAreListedAndEnded(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	anna, u := w.as(identity.PlainUser, "anna")
+	other := w.with(w.session(u))
+	admin, _ := w.as(identity.Administrator)
+	eve, _ := w.as(identity.PlainUser, "eve")
+	mine, err := anna.Sessions(ctx, "")
+	ok(t, err)
+	if len(mine) != 2 || mine[0].Current || !mine[1].Current || !mine[0].Can["delete"].Allowed || mine[0].User.Name != "anna" || mine[0].User.ID != u.ID ||
+		mine[1].CreatedAt.IsZero() || !mine[1].IdleUntil.After(mine[1].LastSeenAt) || mine[1].ExpiresAt.Before(mine[1].IdleUntil) {
+		t.Fatalf("own sessions: %+v", mine)
+	}
+	seen, err := admin.Sessions(ctx, "anna")
+	ok(t, err)
+	if len(seen) != 2 || seen[0].Current || seen[1].Current {
+		t.Errorf("an administrator sees %+v", seen)
+	}
+	for _, name := range []string{"anna", "nobody"} {
+		_, err = eve.Sessions(ctx, name)
+		refused(t, err, http.StatusNotFound, "not-found")
+	}
+	refused(t, eve.EndSession(ctx, mine[0].ID), http.StatusNotFound, "not-found")
+	ok(t, anna.EndSession(ctx, mine[0].ID))
+	_, err = other.Session(ctx)
+	refused(t, err, http.StatusUnauthorized, "session-ended")
+	refused(t, anna.EndSession(ctx, mine[0].ID), http.StatusNotFound, "not-found")
+	ok(t, admin.EndSession(ctx, mine[1].ID))
+	_, err = anna.Session(ctx)
+	refused(t, err, http.StatusUnauthorized, "session-ended")
+	if evs := w.events("session.delete"); len(evs) != 4 || evs[0].Object.Name != "anna" || evs[0].Actor.Name != "administrator1" {
+		t.Errorf("recorded: %+v", evs)
+	}
+}
+
+// A page that listens connects again whenever its stream breaks; that is nobody at work.
+func TestListeningPutsOffNoEnd(t *testing.T) {
+	w := newWorld(t)
+	u := w.user("anna", identity.PlainUser)
+	auth := []string{"Authorization", "Bearer " + w.sessionAt(u, time.Now().Add(-2*time.Minute)).Text()}
+	seen := func() time.Time {
+		t.Helper()
+		all, err := w.people.Sessions(t.Context(), u.ID)
+		ok(t, err)
+		return all[0].LastSeenAt
+	}
+	if r := w.send("GET", "/events?after=1", nil, auth...); r.status != http.StatusGone || time.Since(seen()) < time.Minute {
+		t.Errorf("%d, seen %v ago", r.status, time.Since(seen()))
+	}
+	if r := w.send("GET", "/session", nil, auth...); r.status != http.StatusOK || time.Since(seen()) > time.Minute {
+		t.Errorf("%d, seen %v ago", r.status, time.Since(seen()))
+	}
+}

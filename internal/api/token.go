@@ -49,7 +49,9 @@ func (s *Server) tokenOps() {
 		})
 	object := func(ctx context.Context, in *tokenPath) (policy.Object, string, error) {
 		t, err := s.Identity.Token(ctx, in.Token)
-		return policy.Object{Kind: "token", ID: t.ID, Owner: t.UserID}, t.Name, hide(err)
+		obj, name, err := about("token", in.Token, t.ID, t.Name, err)
+		obj.Owner = t.UserID
+		return obj, name, err
 	}
 	op(s, operation[tokenPath]{Method: http.MethodDelete, Path: "/tokens/{token}", Op: policy.TokenDelete, Summary: "Revoke an API token",
 		Status: http.StatusNoContent, Object: object},
@@ -63,8 +65,7 @@ func (s *Server) tokenOwner(ctx context.Context, in *tokensIn) (policy.Object, s
 	actor := requestOf(ctx).actor
 	switch {
 	case in.Owner != "":
-		u, err := s.Identity.User(ctx, in.Owner)
-		return policy.Object{Kind: "user", ID: u.ID, Owner: u.ID}, u.Name, hide(err)
+		return s.userObject(ctx, in.Owner)
 	case policy.Decide(actor, policy.TokenList, policy.Object{}).Allowed:
 		return policy.Object{}, "", nil
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -27,6 +29,10 @@ type Clusters struct {
 	Ring  *vault.Ring
 	// AllowLoopback permits clusters on this machine.
 	AllowLoopback bool
+	// AllowCIDRs are ranges that the operator permits though they are refused otherwise.
+	AllowCIDRs []netip.Prefix
+	// Now is the clock by which short tokens are renewed; nil is the machine's.
+	Now func() time.Time
 
 	mu    sync.Mutex
 	conns map[string]dialled
@@ -68,7 +74,8 @@ func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	conn, err := kube.Dial(kube.Config{Server: cluster.Server, CAPEM: []byte(cluster.CAPEM), SystemRoots: cluster.CAPEM == "", Token: token, AllowLoopback: c.AllowLoopback})
+	conn, err := kube.Dial(kube.Config{Server: cluster.Server, CAPEM: []byte(cluster.CAPEM), SystemRoots: cluster.CAPEM == "", Token: token, ShortTokens: true, Now: c.Now,
+		AllowLoopback: c.AllowLoopback, AllowCIDRs: c.AllowCIDRs})
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/fault"
@@ -15,6 +16,8 @@ import (
 type Connector struct {
 	// AllowLoopback permits clusters on this machine.
 	AllowLoopback bool
+	// AllowCIDRs are ranges that the operator permits though they are refused otherwise.
+	AllowCIDRs []netip.Prefix
 }
 
 var _ inventory.Connector = Connector{}
@@ -22,7 +25,8 @@ var _ inventory.Connector = Connector{}
 // Check implements inventory.Connector.
 func (c Connector) Check(ctx context.Context, x inventory.Connection) inventory.Report {
 	scope := kubeScope(x.Scope)
-	r := kube.Check(ctx, kube.Config{Server: x.Server, CAPEM: []byte(x.CAPEM), SystemRoots: x.CAPEM == "", Token: x.Token, AllowLoopback: c.AllowLoopback}, scope)
+	r := kube.Check(ctx, kube.Config{Server: x.Server, CAPEM: []byte(x.CAPEM), SystemRoots: x.CAPEM == "", Token: x.Token, ShortTokens: true,
+		AllowLoopback: c.AllowLoopback, AllowCIDRs: c.AllowCIDRs}, scope)
 	out := inventory.Report{
 		Checks:  []inventory.Check{check(inventory.CheckHost, r.Host), check(inventory.CheckAPI, r.API), check(inventory.CheckToken, r.Token)},
 		Version: r.Version, User: r.User, UID: r.ClusterID,
@@ -46,7 +50,11 @@ func check(name string, steps []kube.Step) inventory.Check {
 	states := map[kube.State]inventory.CheckState{kube.Done: inventory.CheckDone, kube.Failed: inventory.CheckFailed, kube.ToDo: inventory.CheckToDo}
 	for _, s := range steps {
 		state := states[s.State]
-		c.Steps = append(c.Steps, inventory.CheckStep{Name: s.Name, Detail: s.Detail, State: state, Code: s.Code, Cause: s.Cause, Cure: s.Cure})
+		code := s.Code
+		if code == kube.CodeLongLived {
+			code = inventory.LongLived
+		}
+		c.Steps = append(c.Steps, inventory.CheckStep{Name: s.Name, Detail: s.Detail, State: state, Code: code, Cause: s.Cause, Cure: s.Cure})
 		if state == inventory.CheckFailed || state == inventory.CheckToDo && c.State == inventory.CheckDone {
 			c.State = state
 		}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,7 +50,8 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.Listen)
 	if err != nil {
-		return fault.New(fault.Unavailable, "the server cannot listen on %s: %w", cfg.Listen, err).WithCure("free the address, or choose another with --listen")
+		return fault.New(fault.Unavailable, "the server cannot listen on %s: %w", cfg.Listen, err).WithCure("%s", listenCure(err)).
+			WithUnchanged("the server has not started")
 	}
 	s := &server{cfg: cfg, log: log, out: out, store: st, cert: cert, url: cfg.URL(listener.Addr().String())}
 	return s.serve(ctx, listener, events)
@@ -84,7 +86,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, events *api.E
 	sealed := &sealing{store: s.store, file: s.cfg.RootKeyFile, passphrase: s.cfg.Passphrase, version: s.cfg.Version, log: s.log}
 	sealed.opened = func(ctx context.Context, ring *vault.Ring) error { return s.open(ctx, loopCtx, sealed, ring) }
 	numbers := newMetrics(s.store, func() bool { return sealed.Health().Sealed })
-	s.api = api.New(api.Config{Log: s.log, Version: s.cfg.Version, Seal: sealed, Events: events, Observe: numbers.observe, Console: console.Handler})
+	s.api = api.New(api.Config{Log: s.log, Version: s.cfg.Version, Seal: sealed, Events: events, Limits: limits(s.cfg), Observe: numbers.observe, Console: console.Handler})
 	sealed.start(ctx)
 	if s.cfg.MetricsListen != "" {
 		s.loops.Go(func() error { return numbers.serve(loopCtx, s.cfg.MetricsListen) })
@@ -112,6 +114,19 @@ func (s *server) serve(ctx context.Context, listener net.Listener, events *api.E
 	})
 	s.greet(ctx, sealed)
 	return s.loops.Wait()
+}
+
+// limits are the API's own, with what the configuration says instead. A burst is what gathers in a second of one actor, and
+// in ten of an address: a page of the console asks for much at once.
+func limits(cfg config.Server) api.Limits {
+	l := api.DefaultLimits()
+	if n := cfg.ActorRate; n > 0 {
+		l.Actor = api.Rate{PerSecond: float64(n), Burst: n}
+	}
+	if n := cfg.AnonymousRate; n > 0 {
+		l.Anonymous = api.Rate{PerSecond: float64(n), Burst: 10 * n}
+	}
+	return l
 }
 
 // greet tells the person at the terminal where the server is and what to do next.
@@ -146,7 +161,8 @@ func (s *server) offerSetup(ctx context.Context) error {
 // privateDir makes the folder if it is not there, and refuses one that others may enter.
 func privateDir(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fault.New(fault.Unavailable, "the folder %s cannot be made: %w", dir, err).WithField("data")
+		return fault.New(fault.Unavailable, "the folder %s cannot be made: %w", dir, err).WithField("data").
+			WithCure("choose a folder with --data in which this user may write").WithUnchanged("the server has not started")
 	}
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -156,5 +172,23 @@ func privateDir(dir string) error {
 		return fault.New(fault.Conflict, "the folder %s can be entered by others", filepath.Clean(dir)).WithField("data").
 			WithCure("chmod 700 %s", filepath.Clean(dir))
 	}
-	return nil
+	probe, err := os.CreateTemp(dir, ".keyturn-*")
+	if err != nil {
+		return fault.New(fault.Unavailable, "this user may not write in the folder %s", filepath.Clean(dir)).WithField("data").
+			WithCure("run the server as the folder's owner, or choose another with --data").WithUnchanged("the server has not started")
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// listenCure says what helps when an address cannot be listened on.
+func listenCure(err error) string {
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return "stop what listens there, which may be another Keyturn, or choose another address with --listen"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return "give --listen an address of this machine, or 0.0.0.0 for all of them"
+	case errors.Is(err, syscall.EACCES):
+		return "choose a port from 1024 on with --listen, or allow this user the lower ones"
+	}
+	return "give --listen as HOST:PORT, with an address of this machine and a port number"
 }

@@ -38,6 +38,7 @@ const (
 	sequenceEvery = 500 * time.Millisecond
 	forgetReplies = 24 * time.Hour
 	janitorEvery  = time.Hour
+	reportEvery   = time.Minute
 	fetchPatience = 2 * time.Second
 )
 
@@ -61,9 +62,9 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	}
 	var (
 		rows     = repository{s.store}
-		clusters = &Clusters{Store: s.store, Ring: ring, AllowLoopback: s.cfg.AllowLoopbackClusters}
+		clusters = &Clusters{Store: s.store, Ring: ring, AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
 		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: password.Default()}
-		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters}
+		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
 		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience}
 		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries,
 			Saw: func(ctx context.Context, clusterID string, seen []rotation.Seen) error {
@@ -135,7 +136,15 @@ func (s *server) start(ctx context.Context, runs, fetches *jobs.Worker, sequence
 		return every(ctx, checkEvery, func(ctx context.Context) { s.checkClusters(ctx, connect) })
 	})
 	s.loops.Go(func() error {
+		err := every(ctx, reportEvery, s.api.ReportDropped)
+		s.api.ReportDropped(context.WithoutCancel(ctx)) // what was refused since
+		return err
+	})
+	s.loops.Go(func() error {
 		return every(ctx, janitorEvery, func(ctx context.Context) {
+			if err := s.people.Tidy(ctx); err != nil && ctx.Err() == nil {
+				s.log.Warn("sessions that have ended were not deleted", "err", err)
+			}
 			if _, err := s.store.DropOldKeys(ctx, time.Now().Add(-forgetReplies), time.Now().Add(-writeTimeout)); err != nil && ctx.Err() == nil {
 				s.log.Warn("old answers were not dropped", "err", err)
 			}

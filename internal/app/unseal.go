@@ -53,7 +53,7 @@ func (s *sealing) close(err error) {
 }
 
 // Unseal implements api.Sealing.
-func (s *sealing) Unseal(ctx context.Context, passphrase client.Value, address string) error {
+func (s *sealing) Unseal(ctx context.Context, passphrase client.Value, by identity.Actor) error {
 	s.once.Lock()
 	defer s.once.Unlock()
 	if !s.Health().Sealed {
@@ -74,8 +74,12 @@ func (s *sealing) Unseal(ctx context.Context, passphrase client.Value, address s
 	if s.passphrase {
 		source = seal.NewPassphrase(s.file, vault.NewValue([]byte(passphrase.Text())))
 	}
-	err := s.open(ctx, source, identity.Anonymous(address))
+	err := s.open(ctx, source, by)
 	if err != nil {
+		refused := audit.New(by, "server.unseal", audit.Object{Kind: "repository"}).Refused("the root key is missing or wrong, or the repository does not answer")
+		if err := s.store.Record(context.WithoutCancel(ctx), refused); err != nil {
+			s.log.Warn("a try to unseal was not recorded", "err", err)
+		}
 		s.log.Warn("not unsealed", "err", err)
 		s.close(err)
 	}

@@ -326,12 +326,12 @@ func (k *command) accountVerify() *cobra.Command {
 			if found.Secret != nil {
 				object = state.Key
 			}
-			facts := []fact{{"account", found.Name()}, {"state", word(object, v.State)}, {"reason", v.Reason}, {"cure", v.Cure}, {"at", instant(v.At)}}
+			facts := []fact{{"account", found.Name()}, {"state", word(object, v.State)}, {"at", instant(v.At)}}
 			if err := printOne(k, v, found.Name(), facts); err != nil {
 				return err
 			}
 			if v.State != "verified" && v.State != "in_sync" {
-				return errFailed
+				return failed(found.Name()+" was not proved: it is "+word(object, v.State), fact{"cause", v.Reason}, fact{"cure", v.Cure})
 			}
 			return nil
 		})

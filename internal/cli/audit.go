@@ -107,8 +107,8 @@ func (k *command) printVerification(v client.AuditVerification) error {
 		bad = strconv.FormatInt(v.Bad, 10)
 	}
 	facts := []fact{
-		{"log", word(state.AuditLog, v.State)}, {"entries", fmt.Sprint(v.Entries)}, {"first bad entry", bad}, {"reason", v.Reason},
-		{"cure", v.Cure}, {"key", v.Key}, {"signed", instantOf(v.SignedAt)}, {"not in the tree yet", fmt.Sprint(v.Unsequenced)},
+		{"log", word(state.AuditLog, v.State)}, {"entries", fmt.Sprint(v.Entries)}, {"first bad entry", bad},
+		{"key", v.Key}, {"signed", instantOf(v.SignedAt)}, {"not in the tree yet", fmt.Sprint(v.Unsequenced)},
 	}
 	head := ""
 	if v.Head != "" && k.tableOutput() {
@@ -118,7 +118,7 @@ func (k *command) printVerification(v client.AuditVerification) error {
 		return err
 	}
 	if v.State != "intact" {
-		return errFailed
+		return failed("the audit log is "+word(state.AuditLog, v.State), fact{"cause", v.Reason}, fact{"cure", v.Cure})
 	}
 	return nil
 }
@@ -152,7 +152,7 @@ func (k *command) verifyExport(path, key string) error {
 		if r.Bad.Exact() {
 			out.Bad = r.Bad.From
 		}
-		facts = []fact{{"log", "broken"}, {"reason", out.Reason}}
+		facts = []fact{{"log", "broken"}}
 	}
 	if r.Withheld > 0 {
 		facts = append(facts, fact{"withheld", fmt.Sprintf("%d entries are shown by their hash only", r.Withheld)})
@@ -165,7 +165,8 @@ func (k *command) verifyExport(path, key string) error {
 		k.done("Checked with the export's own key: it is consistent, whoever made it. With --key it is proved whose it is.")
 	}
 	if r.Bad != nil {
-		return errFailed
+		return failed("the export is not what the log's key signed", fact{"cause", out.Reason},
+			fact{"cure", "keep the file as evidence, export again, and compare"})
 	}
 	return nil
 }

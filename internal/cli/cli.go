@@ -90,6 +90,7 @@ func (k *command) root() *cobra.Command {
 		k.clusterCommands(), k.resourceCommands(), k.accountCommands(), k.mappingCommands(), k.rotationCommands(),
 		k.auditCommands(), k.userCommands(), k.groupCommands(), k.grantCommands(), k.tokenCommands(),
 	)
+	finish(root)
 	return root
 }
 
@@ -141,18 +142,18 @@ func (k *command) call(use, short string, least, most int,
 }
 
 // usageError is a command that was not written as it has to be.
-type usageError struct{ msg string }
+type usageError struct{ msg, cure string }
 
 func (u *usageError) Error() string { return u.msg }
 
-func usage(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+func usage(format string, args ...any) error { return &usageError{msg: fmt.Sprintf(format, args...)} }
 
 // asUsage is for what cobra found wrong before the command began.
 func asUsage(err error) error {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return err
 	}
-	return &usageError{err.Error()}
+	return &usageError{msg: err.Error()}
 }
 
 // flagError says what is wrong with a flag without repeating what was given for it: somebody may have put a password
@@ -173,9 +174,6 @@ func flagError(c *cobra.Command, err error) error {
 	}
 	return usage("the flags cannot be read%s", see)
 }
-
-// errFailed is an outcome that has been printed already and is no success.
-var errFailed = errors.New("failed")
 
 func exitCode(err error) int {
 	if err == nil {

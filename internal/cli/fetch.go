@@ -138,28 +138,32 @@ func (k *command) clusterSync() *cobra.Command {
 // follow waits for a fetch to end and prints its counts. It fails when the fetch did.
 func (k *command) follow(ctx context.Context, api *client.Client, cluster string, f client.Fetch, noWait bool) error {
 	var err error
+	see := "keyturn cluster get " + cluster
 	for !noWait && f.State != "done" && f.State != "failed" {
 		k.progress("%s of %s: %s, %s", f.Kind, cluster, word(state.Run, f.State), fetchCounts(f))
-		if err := k.sleep(ctx); err != nil {
-			k.progressEnd()
-			return err
+		if err = k.sleep(ctx); err == nil {
+			f, err = api.Fetch(ctx, f.ClusterID, f.ID)
 		}
-		if f, err = api.Fetch(ctx, f.ClusterID, f.ID); err != nil {
+		if err != nil {
 			k.progressEnd()
-			return err
+			return stopped(err, "the "+f.Kind, see)
 		}
 	}
 	k.progressEnd()
-	facts := []fact{
-		{f.Kind, word(state.Run, f.State)}, {"reason", f.Reason}, {"cure", f.Cure}, {"seen", fmt.Sprint(f.Total)},
+	why := []fact{{"reason", f.Reason}, {"cure", f.Cure}}
+	if f.State == "failed" {
+		why = nil // the verdict says it
+	}
+	facts := slices.Concat([]fact{{f.Kind, word(state.Run, f.State)}}, why, []fact{
+		{"seen", fmt.Sprint(f.Total)},
 		{"added", fmt.Sprint(f.Added)}, {"changed", fmt.Sprint(f.Changed)}, {"unchanged", fmt.Sprint(f.Unchanged)},
 		{"gone", fmt.Sprint(f.Gone)}, {"skipped", fmt.Sprint(f.Skipped)}, {"id", f.ID},
-	}
+	})
 	if err := printOne(k, f, f.ID, facts, part(k, problemView(), f.Problems)); err != nil {
 		return err
 	}
 	if f.State == "failed" {
-		return errFailed
+		return failed("the "+f.Kind+" of "+cluster+" failed", fact{"cause", f.Reason}, fact{"cure", f.Cure})
 	}
 	return nil
 }

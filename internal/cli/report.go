@@ -16,23 +16,36 @@ var checkTitles = map[string]string{
 	"token": "Does the token work, with the rights it needs?",
 }
 
-// printReport prints the outcome of a test, which fails the command when a check failed.
+// printReport prints the outcome of a test. A check that failed fails the command, with its cause and cure on standard
+// error.
 func (k *command) printReport(r client.Report) error {
 	if !k.tableOutput() {
 		if err := k.document(r); err != nil {
 			return err
 		}
 	} else {
-		k.report(k.Out, r)
+		k.report(k.Out, r, false)
 	}
 	if !r.OK {
-		return errFailed
+		return reportVerdict(r)
 	}
 	return nil
 }
 
-// report writes the checks step by step, each failure with its cause and its cure.
-func (k *command) report(w io.Writer, r client.Report) {
+func reportVerdict(r client.Report) error {
+	var facts []fact
+	for _, check := range r.Checks {
+		for _, step := range check.Steps {
+			if step.Cause != "" && step.State != "done" {
+				facts = append(facts, fact{"cause", step.Cause}, fact{"cure", step.Cure})
+			}
+		}
+	}
+	return failed("the cluster did not pass its checks", facts...)
+}
+
+// report writes the checks step by step, each failure with its cause and its cure if why is set.
+func (k *command) report(w io.Writer, r client.Report, why bool) {
 	var b strings.Builder
 	line := func(indent int, format string, args ...any) {
 		b.WriteString(strings.Repeat(" ", indent) + clean(fmt.Sprintf(format, args...)) + "\n")
@@ -45,10 +58,14 @@ func (k *command) report(w io.Writer, r client.Report) {
 		line(0, "%d. %s  %s", i+1, title, word(state.Step, check.State))
 		for _, step := range check.Steps {
 			line(3, "%-7s %s%s", word(state.Step, step.State), step.Name, after(": ", step.Detail))
-			if step.Cause != "" {
+			if step.Cause != "" && step.State == "done" {
+				line(11, "warning: %s%s", step.Cause, after("; ", step.Cure))
+				continue
+			}
+			if why && step.Cause != "" {
 				line(11, "cause: %s", step.Cause)
 			}
-			if step.Cure != "" {
+			if why && step.Cure != "" {
 				line(11, "cure: %s", step.Cure)
 			}
 		}

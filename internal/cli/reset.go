@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,7 @@ func (k *command) accountReset() *cobra.Command {
 				return err
 			}
 			if p.wait {
+				k.began(run.ID)
 				return k.watchRun(ctx, api, run.ID)
 			}
 			k.done("Run %s is under way; see keyturn rotation watch %s", run.ID, run.ID)
@@ -93,6 +95,16 @@ func (k *command) accountReset() *cobra.Command {
 	p.add(c)
 	c.ValidArgsFunction = k.complete(accountNames)
 	return c
+}
+
+// began says which run it is before it is waited for, so that it can be watched from elsewhere. Where programs read the
+// output, only standard error has room for that.
+func (k *command) began(id string) {
+	w := k.Out
+	if !k.tableOutput() {
+		w = k.Err
+	}
+	_, _ = fmt.Fprintf(w, "run: %s\n", clean(id))
 }
 
 // stepDone are the states in which a step does not change any more while the run goes on.
@@ -113,8 +125,11 @@ func (k *command) watchRun(ctx context.Context, api *client.Client, id string) e
 	printed := map[string]string{}
 	for {
 		run, err := api.Run(ctx, id)
+		if p, ok := errors.AsType[*client.Problem](err); ok && p.Status == 404 {
+			return err // nothing goes on
+		}
 		if err != nil {
-			return err
+			return stopped(err, "the run", "keyturn rotation watch "+id)
 		}
 		if k.tableOutput() {
 			k.printSteps(run, printed)
@@ -123,7 +138,7 @@ func (k *command) watchRun(ctx context.Context, api *client.Client, id string) e
 			return k.finishRun(run)
 		}
 		if err := k.sleep(ctx); err != nil {
-			return err
+			return stopped(err, "the run", "keyturn rotation watch "+id)
 		}
 	}
 }
@@ -148,25 +163,28 @@ func (k *command) printSteps(run client.Run, printed map[string]string) {
 }
 
 func (k *command) finishRun(run client.Run) error {
+	var known []fact
+	for _, f := range run.Facts {
+		known = append(known, fact{"known", f})
+	}
 	if !k.tableOutput() {
 		if err := k.printRun(run); err != nil {
 			return err
 		}
 	} else {
-		line := func(word, text string) {
-			if text != "" {
-				_, _ = fmt.Fprintf(k.Out, "%s: %s\n", word, clean(text))
+		out := []fact{{"state", word(state.Run, run.State)}}
+		if run.State == "done" {
+			out = append(out, known...)
+		}
+		for _, f := range out {
+			if _, err := fmt.Fprintf(k.Out, "%s: %s\n", f.word, clean(f.text)); err != nil {
+				return err
 			}
 		}
-		line("run", word(state.Run, run.State))
-		line("reason", run.Reason)
-		line("cure", run.Cure)
-		for _, f := range run.Facts {
-			line("known", f)
-		}
 	}
-	if run.State != "done" {
-		return errFailed
+	if run.State == "done" {
+		return nil
 	}
-	return nil
+	why := append([]fact{{"cause", run.Reason}, {"cure", run.Cure}}, known...)
+	return failed("the run is not done: "+word(state.Run, run.State), append(why, fact{"see", "keyturn rotation get " + run.ID})...)
 }

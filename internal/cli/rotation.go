@@ -93,6 +93,7 @@ func (k *command) rotationResume() *cobra.Command {
 				return err
 			}
 			if wait {
+				k.began(run.ID)
 				return k.watchRun(ctx, api, run.ID)
 			}
 			k.done("Run %s goes on; see keyturn rotation watch %s", run.ID, run.ID)

@@ -1,14 +1,14 @@
 package cli
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/keyturn/keyturn/client"
 )
@@ -232,47 +232,6 @@ func TestMappingThatDiffersSaysHowToDecide(t *testing.T) {
 	}
 }
 
-func TestResetWaitsForTheRun(t *testing.T) {
-	w := newWorld(t)
-	looks := 0
-	run := w.answers["GET /runs/"+runID].(client.Run)
-	w.answers["GET /runs/"+runID] = func(*http.Request) any {
-		looks++
-		r := run
-		if looks <= len(run.Steps) {
-			r.State, r.Steps = "running", append(slices.Clone(run.Steps[:looks-1]), client.RunStep{Name: run.Steps[looks-1].Name, State: "running"})
-		}
-		return r
-	}
-	r := w.run("", "account", "reset", "orders-db/app", "--wait")
-	want := "11:59:10  minted       done\n11:59:20  applied      done: with its own login\n11:59:55  rolled out   skipped\n" +
-		"run: done\nknown: The system accepts the new value.\nknown: Every mapped key has it.\n"
-	if r.code != 0 || r.out != want || looks != 4 {
-		t.Errorf("%d looks, %+v", looks, r)
-	}
-	run.State, run.Reason, run.Cure = "needs_attention", "The target does not answer.", "Start it, then resume."
-	looks = 9
-	r = w.run("", "rotation", "watch", runID)
-	if r.code != exitFailed || !strings.Contains(r.out, "run: needs attention\nreason: The target does not answer.\ncure: Start it, then resume.\n") {
-		t.Errorf("%+v", r)
-	}
-}
-
-func TestAnInterruptedWaitSaysThatTheRunGoesOn(t *testing.T) {
-	w := newWorld(t)
-	ctx, interrupt := context.WithCancel(t.Context())
-	w.answers["GET /runs/"+runID] = func(*http.Request) any {
-		interrupt()
-		return client.Run{ID: runID, State: "running"}
-	}
-	var out, errs strings.Builder
-	k := &command{now: time.Now, poll: time.Minute, Streams: Streams{In: strings.NewReader(""), Out: &out, Err: &errs,
-		Env: func(name string) string { return w.env[name] }}}
-	if code := k.run(ctx, []string{"rotation", "watch", runID}); code != exitFailed || !strings.Contains(errs.String(), "error: interrupted\nunchanged: ") {
-		t.Errorf("code %d: %s", code, errs.String())
-	}
-}
-
 func TestResetPolicy(t *testing.T) {
 	w := newWorld(t)
 	for line, body := range map[string]string{
@@ -287,37 +246,6 @@ func TestResetPolicy(t *testing.T) {
 		if got := w.seen[len(w.seen)-1]; r.code != 0 || got != "POST /api/v1/accounts/a1/reset "+body {
 			t.Errorf("%s: %s, %+v", line, got, r)
 		}
-	}
-}
-
-func TestFetchWaits(t *testing.T) {
-	w := newWorld(t)
-	done := w.answers["GET /clusters/c1/fetches/f1"].(client.Fetch)
-	looks := 0
-	w.answers["POST /clusters/prod-eu/fetches"] = client.Fetch{ID: "f1", ClusterID: "c1", Kind: "fetch", State: "queued"}
-	w.answers["GET /clusters/c1/fetches/f1"] = func(*http.Request) any {
-		if looks++; looks < 3 {
-			return client.Fetch{ID: "f1", ClusterID: "c1", Kind: "fetch", State: "running", Total: int64(looks)}
-		}
-		return done
-	}
-	r := w.run("", "cluster", "fetch", "prod-eu", "--rule", "namespace=pay*", "--rule", "type=Opaque", "--rule", "label=a=b", "--rule", "label=c", "--secret", "shop/web")
-	if r.code != 0 || looks != 3 || !strings.Contains(r.out, "added:      10\n") || r.err != "" {
-		t.Errorf("%d looks, %+v", looks, r)
-	}
-	if want := `POST /api/v1/clusters/prod-eu/fetches {"secrets":["shop/web"],"rule":{"namespaces":["pay*"],"labels":"a=b,c","types":["Opaque"]}}`; w.seen[0] != want {
-		t.Errorf("sent %s", w.seen[0])
-	}
-	r = w.run("", "cluster", "fetch", "prod-eu", "--all", "--no-wait")
-	if r.code != 0 || looks != 3 || !strings.Contains(r.out, "queued") {
-		t.Errorf("%+v", r)
-	}
-	done.State, done.Reason = "failed", "The cluster went away."
-	if r = w.run("", "cluster", "sync", "prod-eu"); r.code != 0 {
-		t.Errorf("%+v", r)
-	}
-	if r = w.run("", "cluster", "fetch", "prod-eu", "--all"); r.code != exitFailed || !strings.Contains(r.out, "The cluster went away.") {
-		t.Errorf("%+v", r)
 	}
 }
 
@@ -352,11 +280,13 @@ func TestServerFlags(t *testing.T) {
 		"--log-format", "json", "--log-level", "debug", "--public-url", "https://k.example", "--metrics-listen", "127.0.0.1:2", "--root-key-file", "r")
 	want := ServerOptions{Data: "d", Listen: "127.0.0.1:1", TLSCert: "c", TLSKey: "k", AllowLoopbackClusters: true, LogFormat: "json",
 		LogLevel: "debug", PublicURL: "https://k.example", MetricsListen: "127.0.0.1:2", RootKeyFile: "r"}
-	if got != want {
-		t.Errorf("%+v", got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
-	if got := options(t, "server", "--database", "postgres://h/d", "--passphrase"); got != (ServerOptions{Database: "postgres://h/d", Passphrase: true, LogFormat: "text", LogLevel: "info"}) {
-		t.Errorf("%+v", got)
+	got = options(t, "server", "--database", "postgres://h/d", "--passphrase", "--allow-cluster-cidr", "127.0.0.0/8", "--allow-cluster-cidr", "::1/128")
+	want = ServerOptions{Database: "postgres://h/d", Passphrase: true, AllowClusterCIDRs: []string{"127.0.0.0/8", "::1/128"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 
@@ -375,8 +305,14 @@ func TestCompletion(t *testing.T) {
 		"grant list --group o":                         "ops\n:4\n",
 		"cluster config --access read-o":               "read-only\nread-write\n:4\n", // the shell chooses
 		"cluster get prod-eu more":                     ":4\n",
+		"clusters ls --state un":                       "connected\ndegraded\nunauthorised\nunreachable\nuntrusted\n:4\n",
+		"account reset x --alphabets lo":               "lower\nupper\ndigits\nsymbols\n:4\n",
+		"account reset x --value-file ":                ":0\n",
+		"cluster add x --url ":                         ":4\n",
+		"server --data ":                               ":16\n",
+		"server --tls-key ":                            ":0\n",
 	} {
-		r := w.run("", append([]string{"__complete"}, strings.Fields(line)...)...)
+		r := w.run("", append([]string{"__complete"}, strings.Split(line, " ")...)...)
 		if r.out != want {
 			t.Errorf("%s: %+v", line, r)
 		}

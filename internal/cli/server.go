@@ -16,6 +16,7 @@ type ServerOptions struct {
 	Listen                string // host:port
 	TLSCert, TLSKey       string // files; both or neither
 	AllowLoopbackClusters bool
+	AllowClusterCIDRs     []string // ranges that are refused otherwise
 	RootKeyFile           string
 	Passphrase            bool // the root key is derived from a passphrase that unseals
 	LogFormat             string
@@ -27,38 +28,45 @@ type ServerOptions struct {
 func (k *command) serverCommand() *cobra.Command {
 	var o ServerOptions
 	c := k.act("server [--data DIR | --database URL] …", "Run the server", 0, 0, func(ctx context.Context, _ []string) error {
-		if err := o.check(); err != nil {
+		if err := o.check(k.Env); err != nil {
 			return err
 		}
 		return k.Server(ctx, o)
 	})
+	c.Long = "Run the server. What is not given as a flag is taken from the environment: KEYTURN_DATA, KEYTURN_DATABASE (which\n" +
+		"keeps a password out of the list of processes), KEYTURN_LISTEN, KEYTURN_PUBLIC_URL, KEYTURN_ROOT_KEY_FILE,\n" +
+		"KEYTURN_METRICS_LISTEN, KEYTURN_ALLOW_CLUSTER_CIDRS, KEYTURN_ACTOR_RATE, KEYTURN_ANONYMOUS_RATE, KEYTURN_LOG_FORMAT\n" +
+		"and KEYTURN_LOG_LEVEL."
 	f := c.Flags()
 	f.StringVar(&o.Data, "data", "", "directory of the repository, the root key file and the certificate")
 	f.StringVar(&o.Database, "database", "", "PostgreSQL to use in place of the embedded repository, as postgres://…")
 	f.StringVar(&o.Listen, "listen", "", "address to serve HTTPS on (default 127.0.0.1:8443)")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "file with the certificate chain (default: one is made)")
 	f.StringVar(&o.TLSKey, "tls-key", "", "file with the certificate's key")
-	f.BoolVar(&o.AllowLoopbackClusters, "allow-loopback-clusters", false, "let clusters and systems be on this machine")
+	f.BoolVar(&o.AllowLoopbackClusters, "allow-loopback-clusters", false, "let clusters be on this machine")
+	f.StringSliceVar(&o.AllowClusterCIDRs, "allow-cluster-cidr", nil,
+		"let clusters be in this range though it is loopback, such as 127.0.0.0/29; may be repeated")
 	f.StringVar(&o.RootKeyFile, "root-key-file", "", "file with the root key (default root.key in --data)")
 	f.BoolVar(&o.Passphrase, "passphrase", false, "derive the root key from a passphrase; the server starts sealed")
-	f.StringVar(&o.LogFormat, "log-format", "text", "text or json")
-	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&o.LogFormat, "log-format", "", "text or json (default text)")
+	f.StringVar(&o.LogLevel, "log-level", "", "debug, info, warn or error (default info)")
 	f.StringVar(&o.PublicURL, "public-url", "", "address by which people reach the server")
 	f.StringVar(&o.MetricsListen, "metrics-listen", "", "address to serve metrics on (default: none)")
 	return c
 }
 
-func (o ServerOptions) check() error {
+// check refuses flags that contradict each other. What the environment says counts for what was not given.
+func (o ServerOptions) check(env func(string) string) error {
 	switch {
 	case (o.TLSCert == "") != (o.TLSKey == ""):
 		return usage("--tls-cert and --tls-key go together")
 	case o.Passphrase && o.RootKeyFile != "":
 		return usage("--passphrase and --root-key-file exclude each other")
-	case o.Data == "" && o.Database == "":
+	case o.Data == "" && o.Database == "" && env("KEYTURN_DATA") == "" && env("KEYTURN_DATABASE") == "":
 		return usage("--data or --database is needed")
-	case !slices.Contains([]string{"text", "json"}, o.LogFormat):
+	case !slices.Contains([]string{"", "text", "json"}, o.LogFormat):
 		return usage("--log-format is text or json")
-	case !slices.Contains([]string{"debug", "info", "warn", "error"}, o.LogLevel):
+	case !slices.Contains([]string{"", "debug", "info", "warn", "error"}, o.LogLevel):
 		return usage("--log-level is debug, info, warn or error")
 	}
 	return nil

@@ -156,7 +156,7 @@ func TestAuditVerifyOffline(t *testing.T) {
 	lines[3] = strings.Replace(lines[3], `"db"`, `"DB"`, 1) // entry 2
 	bad := w.file(strings.Join(lines, ""))
 	r := w.run("", "audit", "verify", "--file", bad, "--key", key)
-	if r.code != exitFailed || !strings.Contains(r.out, "entry 2 was edited") {
+	if r.code != exitFailed || !strings.Contains(r.err, "cause: entry 2 was edited\n") {
 		t.Errorf("tampered: %+v", r)
 	}
 	if r := w.run("", "audit", "verify", "--file", bad, "--key", key, "-o", "json"); r.code != exitFailed || !strings.Contains(r.out, `"bad": 2`) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/term"
 
@@ -39,7 +40,12 @@ func (k *command) value(flag, path, prompt string) (client.Value, error) {
 	}
 	text = trimNewline(text)
 	if len(text) > maxValue {
-		return client.Value{}, usage("what --%s gives is longer than 1 MiB", flag)
+		return client.Value{}, &usageError{fmt.Sprintf("what --%s gives is longer than 1 MiB (1048576 bytes), the most that a value may have", flag),
+			"check that it is the right file; what is longer fits no Secret"}
+	}
+	if !utf8.Valid(text) { // JSON would carry other bytes than these
+		return client.Value{}, &usageError{fmt.Sprintf("what --%s gives is binary: only UTF-8 text can be typed in", flag),
+			"check that it is the right file, or give its base64 if the system takes that"}
 	}
 	return client.NewValue(string(text)), nil
 }

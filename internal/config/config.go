@@ -5,8 +5,10 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/keyturn/keyturn/internal/fault"
@@ -31,8 +33,17 @@ type Server struct {
 	Passphrase bool
 	// AllowLoopbackClusters permits API servers on this machine.
 	AllowLoopbackClusters bool
+	// AllowClusterCIDRs are ranges of loopback addresses, such as 127.0.0.0/29, in which API servers may be
+	// (KEYTURN_ALLOW_CLUSTER_CIDRS, with commas between them). Private networks are open anyway; link-local addresses and
+	// metadata services stay refused. Default: none.
+	AllowClusterCIDRs []string
+	// ClusterRanges are AllowClusterCIDRs as Complete read them.
+	ClusterRanges []netip.Prefix
 	// MetricsListen is the address for Prometheus (KEYTURN_METRICS_LISTEN), apart from where people are. Empty: none.
 	MetricsListen string
+	// ActorRate is how many requests a second one user or token is answered (KEYTURN_ACTOR_RATE), AnonymousRate how many
+	// that nobody has signed from one address (KEYTURN_ANONYMOUS_RATE). 0: the API's own defaults.
+	ActorRate, AnonymousRate int
 	// LogFormat is text or json, LogLevel debug, info, warn or error.
 	LogFormat, LogLevel string
 	// Version is the program's.
@@ -73,7 +84,38 @@ func (c Server) Complete() (Server, error) {
 	if c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://") {
 		return bad("database", "the database is a postgres:// URL; without one SQLite is used")
 	}
-	return c, nil
+	if !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel) {
+		return bad("log-level", "the log level is debug, info, warn or error")
+	}
+	if env := os.Getenv("KEYTURN_ALLOW_CLUSTER_CIDRS"); len(c.AllowClusterCIDRs) == 0 && env != "" {
+		c.AllowClusterCIDRs = strings.Split(env, ",")
+	}
+	if err := c.readRates(); err != nil {
+		return c, err
+	}
+	var err error
+	c.ClusterRanges, err = ranges(c.AllowClusterCIDRs)
+	return c, err
+}
+
+// ranges reads CIDRs that may be allowed: none that lies in what stays refused, as nothing would come of it.
+func ranges(cidrs []string) ([]netip.Prefix, error) {
+	bad := func(cause, cure string) error {
+		return fault.New(fault.Invalid, "%s", cause).WithField("allow-cluster-cidr").WithCure("%s", cure)
+	}
+	var out []netip.Prefix
+	for _, text := range cidrs {
+		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		if err != nil || p.Addr().Is4In6() {
+			return nil, bad("an allowed range of addresses is not one", "write it as an address and the bits that count, such as 127.0.0.0/8 or ::1/128")
+		}
+		if p = p.Masked(); p.Addr().IsLinkLocalUnicast() || p.Addr().IsMulticast() {
+			return nil, bad("the range "+p.String()+" is link-local or multicast, which is refused always",
+				"leave it out; an API server has an address that other machines reach")
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }
 
 // URL is where people reach the server that listens on address.

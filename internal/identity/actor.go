@@ -46,6 +46,13 @@ func System(name string) Actor {
 	return Actor{ID: "system:" + name, Name: name, Kind: KindSystem}
 }
 
+// nobody is the actor of a request that proves by itself who sends it, such as a sign-in: whoever it came with does not count.
+func (a Actor) nobody() Actor {
+	n := Anonymous(a.Address)
+	n.Request = a.Request
+	return n
+}
+
 // Anonymous is the actor of requests that nobody has signed.
 func Anonymous(address string) Actor {
 	return Actor{ID: "anonymous", Name: "anonymous", Kind: KindAnonymous, Address: address}

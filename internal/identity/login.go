@@ -15,11 +15,12 @@ type SignIn struct {
 	Address string // the class of the address, known from now on; empty for none
 }
 
-// Login signs a user in. address is where the client itself is, with or without a port: one that stands for many clients,
-// such as a proxy's, would let a stranger there use up the tries of all. Whatever is wrong with the pair, a disabled user included, the error is one and the same
+// Login signs a user in. from says where the request came from and its id, and nothing else of it counts: its address is where
+// the client itself is, with or without a port; one that stands for many clients, such as a proxy's, would let a stranger
+// there use up the tries of all. Whatever is wrong with the pair, a disabled user included, the error is one and the same
 // (fault.Unauthenticated, "wrong-credentials") and takes the same time. After too many failed tries it fails with
 // fault.Throttled and RetryAfter, as it does while too many people sign in at once. Every attempt is recorded.
-func (s *Service) Login(ctx context.Context, address, name string, password vault.Value) (secret vault.Value, ses Session, u User, err error) {
+func (s *Service) Login(ctx context.Context, from Actor, name string, password vault.Value) (secret vault.Value, ses Session, u User, err error) {
 	canonical, nameErr := CanonicalName(name)
 	subject := subjectOf(canonical)
 	if nameErr == nil {
@@ -33,8 +34,8 @@ func (s *Service) Login(ctx context.Context, address, name string, password vaul
 	case u.ID != "":
 		subject = u.ID
 	}
-	refused := Evidence{Actor: Anonymous(address), Action: "session.create", Kind: "user", ID: u.ID, Name: u.Name}
-	try, err := s.charge(ctx, subject, address, tryLimits{each: triesEach, all: triesAll}, refused)
+	refused := Evidence{Actor: from.nobody(), Action: "session.create", Kind: "user", ID: u.ID, Name: u.Name}
+	try, err := s.charge(ctx, subject, from.Address, tryLimits{each: triesEach, all: triesAll}, refused)
 	if err != nil {
 		return secret, ses, User{}, err
 	}
@@ -48,9 +49,9 @@ func (s *Service) Login(ctx context.Context, address, name string, password vaul
 		return secret, ses, User{}, err
 	}
 	if refused.Refused == "" {
-		in.Address = AddressClass(address)
-		in.Session.Address = address
-		secret, ses, err = s.start(ctx, in)
+		in.Address = AddressClass(from.Address)
+		in.Session.Address = from.Address
+		secret, ses, err = s.start(ctx, in, from.Request)
 		if fault.KindOf(err) != fault.Stale {
 			return secret, ses, u.shown(), err
 		}
@@ -90,12 +91,13 @@ func (s *Service) prove(ctx context.Context, u User, try string, password vault.
 	return SignIn{User: u, Try: try}, ev, nil
 }
 
-func (s *Service) start(ctx context.Context, in SignIn) (vault.Value, Session, error) {
+func (s *Service) start(ctx context.Context, in SignIn, request string) (vault.Value, Session, error) {
 	now := s.now()
 	secret, hash := NewSecret(PrefixSession)
 	in.Session = Session{ID: newID(), UserID: in.User.ID, Hash: hash, CreatedAt: now, LastSeenAt: now, ExpiresAt: now.Add(SessionLife),
 		Address: in.Session.Address}
 	who := Holder{User: in.User}.actor(KindUser, in.Session.ID, in.Session.Address)
+	who.Request = request
 	ev := Evidence{Actor: who, Action: "session.create", Kind: "session", ID: in.Session.ID, Name: in.User.Name}
 	if err := s.Store.StartSession(ctx, in, ev); err != nil {
 		return vault.Value{}, Session{}, err

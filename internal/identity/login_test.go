@@ -34,7 +34,7 @@ func inBubble(t *testing.T, f func(*testing.T, *house)) {
 // wait returns how long a throttled sign-in has to wait, and 0 for one that was not throttled.
 func (h *house) wait(address, name, pass string) time.Duration {
 	h.t.Helper()
-	_, _, _, err := h.Login(h.t.Context(), address, name, value(pass))
+	_, _, _, err := h.Login(h.t.Context(), identity.Anonymous(address), name, value(pass))
 	f, ok := errors.AsType[*fault.Error](err)
 	if err != nil && !ok {
 		h.t.Fatal(err)
@@ -118,7 +118,7 @@ func TestATryThatToldNothingIsTakenBack(t *testing.T) {
 	for range 10 {
 		ctx, cancel := context.WithCancel(t.Context())
 		s := identity.Service{Store: hangUp{h.db, cancel}, Hasher: h.Hasher, At: h.At}
-		if _, _, _, err := s.Login(ctx, other, "anna", value(password)); !errors.Is(err, context.Canceled) {
+		if _, _, _, err := s.Login(ctx, identity.Anonymous(other), "anna", value(password)); !errors.Is(err, context.Canceled) {
 			t.Fatalf("got %v", err)
 		}
 	}
@@ -154,7 +154,7 @@ func TestTheTimeOfTheReplyTellsNobodyWhoExists(t *testing.T) {
 			for _, name := range []string{"anna", "nobody", "not a name"} { // in turn, so that noise hits all
 				h.clock.advance(16 * time.Minute)
 				began := time.Now()
-				if _, _, _, err := h.Login(t.Context(), other, name, value(second)); fault.KindOf(err) != fault.Unauthenticated {
+				if _, _, _, err := h.Login(t.Context(), identity.Anonymous(other), name, value(second)); fault.KindOf(err) != fault.Unauthenticated {
 					t.Fatal(err)
 				}
 				took[name] = append(took[name], time.Since(began))

@@ -175,9 +175,9 @@ func TestChangingOnesOwnPassword(t *testing.T) {
 	}
 	h.clock.advance(15 * time.Minute)
 	h.must(h.SetPassword(ctx, anna, u.ID, value(password), value(second)))
-	_, _, _, err := h.Login(ctx, home, "anna", value(password))
+	_, _, _, err := h.Login(ctx, identity.Anonymous(home), "anna", value(password))
 	is(t, "old password", err, fault.Unauthenticated, "wrong-credentials")
-	if _, _, _, err = h.Login(ctx, home, "anna", value(second)); err != nil {
+	if _, _, _, err = h.Login(ctx, identity.Anonymous(home), "anna", value(second)); err != nil {
 		t.Error(err)
 	}
 }

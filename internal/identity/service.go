@@ -42,6 +42,7 @@ type Store interface {
 	TokenStore
 	SetupStore
 	TryStore
+	EndedStore
 }
 
 // UserStore keeps users.

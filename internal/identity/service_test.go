@@ -75,7 +75,7 @@ func (h *house) setUp() {
 	if err != nil || !needed {
 		h.t.Fatalf("setup code: needed %v, %v", needed, err)
 	}
-	u, err := h.Setup(context.Background(), home, code, "root", value(password))
+	u, err := h.Setup(context.Background(), identity.Anonymous(home), code, "root", value(password))
 	h.must(err)
 	h.root = identity.Actor{ID: u.ID, Name: u.Name, Kind: identity.KindUser, Role: u.Role, Address: home}
 }
@@ -96,7 +96,7 @@ func (h *house) user(name string, role identity.Role) identity.User {
 
 func (h *house) login(name string) (vault.Value, identity.Session) {
 	h.t.Helper()
-	secret, ses, _, err := h.Login(context.Background(), home, name, value(password))
+	secret, ses, _, err := h.Login(context.Background(), identity.Anonymous(home), name, value(password))
 	h.must(err)
 	return secret, ses
 }
@@ -137,13 +137,13 @@ func TestSetup(t *testing.T) {
 	guess, _ := identity.NewSecret(identity.PrefixSetup)
 	token, _ := identity.NewSecret(identity.PrefixToken)
 	for what, c := range map[string]vault.Value{"replaced": stale, "guessed": guess, "a token": token, "empty": value(""), "other": value("kc_x")} {
-		_, err := h.Setup(ctx, home, c, "root", value(password))
+		_, err := h.Setup(ctx, identity.Anonymous(home), c, "root", value(password))
 		is(t, what, err, fault.Unauthenticated, "setup-code-wrong")
 	}
-	_, err = h.Setup(ctx, home, code, "root", value("short"))
+	_, err = h.Setup(ctx, identity.Anonymous(home), code, "root", value("short"))
 	is(t, "short password", err, fault.Invalid, "password-short")
 	h.clock.advance(time.Hour)
-	_, err = h.Setup(ctx, home, code, "root", value(password))
+	_, err = h.Setup(ctx, identity.Anonymous(home), code, "root", value(password))
 	is(t, "expired", err, fault.Unauthenticated, "setup-code-wrong")
 	if n := h.events("setup.run", "refused"); n != 6 {
 		t.Errorf("%d refusals recorded, want 6", n)
@@ -154,7 +154,7 @@ func TestSetup(t *testing.T) {
 	errs := make(chan error)
 	for _, name := range []string{"a", "b", "c", "d"} {
 		go func() {
-			_, err := h.Setup(ctx, home, code, name, value(password))
+			_, err := h.Setup(ctx, identity.Anonymous(home), code, name, value(password))
 			errs <- err
 		}()
 	}
@@ -173,7 +173,7 @@ func TestSetup(t *testing.T) {
 	if _, needed, err := h.SetupCode(ctx); needed || err != nil {
 		t.Errorf("a code after setup: %v", err)
 	}
-	_, err = h.Setup(ctx, home, code, "root", value(password))
+	_, err = h.Setup(ctx, identity.Anonymous(home), code, "root", value(password))
 	is(t, "again", err, fault.Conflict, "setup-over")
 }
 
@@ -183,13 +183,13 @@ func TestSetupIsThrottled(t *testing.T) {
 	h.must(err)
 	for range 30 {
 		guess, _ := identity.NewSecret(identity.PrefixSetup)
-		_, err := h.Setup(ctx, other, guess, "root", value(password))
+		_, err := h.Setup(ctx, identity.Anonymous(other), guess, "root", value(password))
 		is(t, "guess", err, fault.Unauthenticated, "setup-code-wrong")
 	}
-	_, err = h.Setup(ctx, home, code, "root", value(password))
+	_, err = h.Setup(ctx, identity.Anonymous(home), code, "root", value(password))
 	is(t, "beyond", err, fault.Throttled, "login-throttled")
 	h.clock.advance(15 * time.Minute)
-	_, err = h.Setup(ctx, home, code, "root", value(password))
+	_, err = h.Setup(ctx, identity.Anonymous(home), code, "root", value(password))
 	h.must(err)
 }
 
@@ -206,7 +206,7 @@ func TestEveryWrongPairGetsOneReply(t *testing.T) {
 		"wrong password": {"anna", second}, "unknown name": {"nobody", password}, "disabled": {"off", password}, "no name": {"", password},
 		"no password": {"anna", ""}, "huge password": {"anna", strings.Repeat("x", 2000)}, "id as name": {u.ID, password}, "password as name": {typed, password},
 	} {
-		secret, ses, got, err := h.Login(ctx, home, c[0], value(c[1]))
+		secret, ses, got, err := h.Login(ctx, identity.Anonymous(home), c[0], value(c[1]))
 		is(t, what, err, fault.Unauthenticated, "wrong-credentials")
 		if first == nil {
 			first = err
@@ -238,7 +238,7 @@ func TestLoginAndAuthenticate(t *testing.T) {
 	u := h.user("anna", identity.Operator)
 	g, err := h.CreateGroup(ctx, h.root, "Ops", "on call", []string{u.ID})
 	h.must(err)
-	secret, ses, got, err := h.Login(ctx, home, " Anna ", value(password))
+	secret, ses, got, err := h.Login(ctx, identity.Anonymous(home), " Anna ", value(password))
 	h.must(err)
 	if got.ID != u.ID || got.PasswordHash != "" || ses.UserID != u.ID || ses.ExpiresAt.Sub(ses.CreatedAt) != 12*time.Hour {
 		t.Errorf("signed in as %+v with %+v", got, ses)
@@ -307,6 +307,15 @@ func TestSessionsEnd(t *testing.T) {
 	actorOf(secret)
 	h.clock.advance(15 * time.Minute)
 	ended("idle", secret)
+
+	secret, _ = h.login("anna")
+	for range 2 { // a page that listens is nobody at work
+		h.clock.advance(5 * time.Minute)
+		_, _, err := h.Recognise(ctx, secret, home)
+		h.must(err)
+	}
+	h.clock.advance(5 * time.Minute)
+	ended("listening", secret)
 
 	secret, _ = h.login("anna")
 	for range 72 {

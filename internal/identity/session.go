@@ -36,13 +36,23 @@ func (s Session) Live(now time.Time) bool {
 // fault.Unauthenticated for a secret that was never issued, has run out or was revoked, and for a disabled user. What it
 // answers was true in the repository when it was called: nothing is remembered from request to request.
 func (s *Service) Authenticate(ctx context.Context, secret vault.Value, address string) (Actor, Session, error) {
+	return s.authenticate(ctx, secret, address, true)
+}
+
+// Recognise is Authenticate for a request that no person's work stands behind, such as a page that listens for changes: it
+// does not put off the end of an idle session.
+func (s *Service) Recognise(ctx context.Context, secret vault.Value, address string) (Actor, Session, error) {
+	return s.authenticate(ctx, secret, address, false)
+}
+
+func (s *Service) authenticate(ctx context.Context, secret vault.Value, address string, atWork bool) (Actor, Session, error) {
 	p, hash, err := ParseSecret(secret)
 	if err != nil {
 		return Actor{}, Session{}, err
 	}
 	switch p {
 	case PrefixSession:
-		return s.bySession(ctx, hash, address)
+		return s.bySession(ctx, hash, address, atWork)
 	case PrefixToken:
 		a, err := s.byToken(ctx, hash, address)
 		return a, Session{}, err
@@ -51,7 +61,7 @@ func (s *Service) Authenticate(ctx context.Context, secret vault.Value, address 
 		WithCure("sign in, or send an API token")
 }
 
-func (s *Service) bySession(ctx context.Context, hash SecretHash, address string) (Actor, Session, error) {
+func (s *Service) bySession(ctx context.Context, hash SecretHash, address string, atWork bool) (Actor, Session, error) {
 	ended := fault.New(fault.Unauthenticated, "the session has ended").WithCode("session-ended").WithCure("sign in again")
 	ses, h, err := s.Store.SessionByHash(ctx, hash)
 	if fault.KindOf(err) == fault.NotFound {
@@ -64,7 +74,7 @@ func (s *Service) bySession(ctx context.Context, hash SecretHash, address string
 	if !ses.Hash.Equal(hash) || !ses.Live(now) || h.User.Disabled {
 		return Actor{}, Session{}, ended
 	}
-	if now.Sub(ses.LastSeenAt) >= touchEvery {
+	if atWork && now.Sub(ses.LastSeenAt) >= touchEvery {
 		s.touch(ctx, PrefixSession, ses.ID, now)
 		ses.LastSeenAt = now
 	}

@@ -28,12 +28,12 @@ func (s *Service) SetupCode(ctx context.Context) (code vault.Value, needed bool,
 	return code, true, nil
 }
 
-// Setup makes the first administrator. It fails with fault.Unauthenticated ("setup-code-wrong") for a code that is wrong
+// Setup makes the first administrator. from says where the request came from and its id. It fails with fault.Unauthenticated ("setup-code-wrong") for a code that is wrong
 // or has expired, with fault.Conflict ("setup-over") when there is a user already, with fault.Invalid for a name or
 // password that may not be, which leaves the code good, and with fault.Throttled after too many wrong codes.
-func (s *Service) Setup(ctx context.Context, address string, code vault.Value, name string, password vault.Value) (User, error) {
-	ev := Evidence{Actor: Anonymous(address), Action: "setup.run", Kind: "setup"}
-	hash, try, err := s.checkCode(ctx, address, code, ev)
+func (s *Service) Setup(ctx context.Context, from Actor, code vault.Value, name string, password vault.Value) (User, error) {
+	ev := Evidence{Actor: from.nobody(), Action: "setup.run", Kind: "setup"}
+	hash, try, err := s.checkCode(ctx, code, ev)
 	if err != nil {
 		return User{}, err
 	}
@@ -50,7 +50,7 @@ func (s *Service) Setup(ctx context.Context, address string, code vault.Value, n
 }
 
 // checkCode refuses a wrong code before anything is hashed for it, and returns the try that was counted.
-func (s *Service) checkCode(ctx context.Context, address string, code vault.Value, ev Evidence) (SecretHash, string, error) {
+func (s *Service) checkCode(ctx context.Context, code vault.Value, ev Evidence) (SecretHash, string, error) {
 	wrong := fault.New(fault.Unauthenticated, "the setup code is wrong or has expired").WithCode("setup-code-wrong").
 		WithCure("restart the server: it prints a new one")
 	refuse := func(reason string) error {

@@ -139,7 +139,8 @@ func (s *Connections) Add(ctx context.Context, actor identity.Actor, name string
 		return Cluster{}, err
 	}
 	cluster.Name, cluster.Server, cluster.CAPEM, cluster.Scope, cluster.Token = name, c.Server, c.CAPEM, c.Scope, token
-	cluster.UID, cluster.Version, cluster.State, cluster.Reason, cluster.Since, cluster.CheckedAt = report.UID, report.Version, ClusterConnected, "", now, now
+	cluster.UID, cluster.Version, cluster.Since, cluster.CheckedAt = report.UID, report.Version, now, now
+	cluster.State, cluster.Reason = stateOf(report)
 	ev := clusterEvent(actor, "cluster.create", cluster)
 	if cluster.Rev > 0 {
 		return s.saved(ctx, cluster.ID, s.Store.Reattach(ctx, cluster, ev.With("reattached", "true")))
@@ -221,11 +222,32 @@ func (s *Connections) Retest(ctx context.Context, actor identity.Actor, id strin
 	}
 	r := foreign(s.Connector.Check(ctx, c), have)
 	if e == (ClusterEdit{}) {
-		state, reason := r.ClusterState()
+		state, reason := stateOf(r)
 		ev := clusterEvent(actor, "cluster.state", have).With("state", string(state))
 		return r, s.Store.SetClusterState(ctx, id, state, reason, time.Now().UTC(), r.Version, ev)
 	}
 	return r, nil
+}
+
+// LongLived is the code of a step of the token's check that is done with a warning: the cluster is reached with the
+// long-lived token, since it could not be exchanged for short ones.
+const LongLived = "cluster-token-long-lived"
+
+// stateOf is what a report says of a connected cluster, and why. A cluster that works with its long-lived token is
+// degraded: who copied that token can use it until somebody deletes it.
+func stateOf(r Report) (ClusterState, string) {
+	state, reason := r.ClusterState()
+	if state != ClusterConnected {
+		return state, reason
+	}
+	for _, check := range r.Checks {
+		for _, step := range check.Steps {
+			if step.Code == LongLived {
+				return ClusterDegraded, step.Cause
+			}
+		}
+	}
+	return state, reason
 }
 
 // foreign fails a report that is of another cluster than the one that was saved.
@@ -268,10 +290,11 @@ func (s *Connections) Change(ctx context.Context, actor identity.Actor, id strin
 		}
 	}
 	now := time.Now().UTC()
-	if edited.State != ClusterConnected {
+	state, reason := stateOf(r)
+	if edited.State != state {
 		edited.Since = now
 	}
-	edited.State, edited.Reason, edited.Version, edited.UID, edited.CheckedAt = ClusterConnected, "", r.Version, r.UID, now
+	edited.State, edited.Reason, edited.Version, edited.UID, edited.CheckedAt = state, reason, r.Version, r.UID, now
 	return s.saved(ctx, id, s.Store.UpdateCluster(ctx, edited, rev, clusterEvent(actor, "cluster.update", edited)))
 }
 

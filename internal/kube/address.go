@@ -43,17 +43,16 @@ func (cfg Config) refuses(addr netip.Addr) string {
 		return "it is the unspecified address"
 	case addr.IsMulticast() || addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
 		return "it is a multicast or broadcast address"
+	case addr.IsLinkLocalUnicast():
+		return "it is a link-local address"
 	}
 	for _, p := range cfg.AllowCIDRs {
 		if p.Contains(addr) {
 			return ""
 		}
 	}
-	switch {
-	case addr.IsLoopback() && !cfg.AllowLoopback:
+	if addr.IsLoopback() && !cfg.AllowLoopback {
 		return "it is this machine's own (loopback) address"
-	case addr.IsLinkLocalUnicast():
-		return "it is a link-local address"
 	}
 	return ""
 }

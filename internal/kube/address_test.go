@@ -31,4 +31,10 @@ func TestRefusedAddresses(t *testing.T) {
 	if open.refuses(netip.MustParseAddr("169.254.169.254")) == "" || open.refuses(netip.MustParseAddr("127.0.0.1")) != "" {
 		t.Error("an allowed range opens the metadata service, or loopback stays closed")
 	}
+	narrow := Config{AllowCIDRs: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/30"), netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fe80::/10")}}
+	for addr, refused := range map[string]bool{"127.0.0.1": false, "::ffff:127.0.0.1": false, "127.0.0.4": true, "::1": true, "169.254.7.7": true, "fe80::7": true, "10.0.0.1": false} {
+		if why := narrow.refuses(netip.MustParseAddr(addr)); (why != "") != refused {
+			t.Errorf("with ranges, %s: %q, want refused %v", addr, why, refused)
+		}
+	}
 }

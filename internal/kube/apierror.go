@@ -4,8 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -88,7 +92,8 @@ func wayFault(err error, what string) error {
 		return un("cluster-untrusted", "the server's certificate is not trusted", "test the cluster and import its CA knowingly")
 	}
 	if errors.Is(err, errTooLarge) {
-		return fault.New(fault.TooLarge, "%s: the answer is larger than %d MiB", what, maxAnswer>>20).WithCode("cluster-answer-too-large")
+		return fault.New(fault.TooLarge, "%s: the answer is larger than %d MiB", what, maxAnswer>>20).WithCode("cluster-answer-too-large").
+			WithCure(noAPIServer)
 	}
 	if t, ok := errors.AsType[interface {
 		error
@@ -96,5 +101,20 @@ func wayFault(err error, what string) error {
 	}](err); ok && t.Timeout() || errors.Is(err, context.DeadlineExceeded) {
 		return un("cluster-timeout", "the API server did not answer in time", "check the network, then try again")
 	}
+	if !onTheWay(err) {
+		return un("cluster-answer-unreadable", "the API server's answer cannot be read", noAPIServer)
+	}
 	return un("cluster-unreachable", "the API server could not be reached", "check the network, then try again")
+}
+
+// onTheWay reports whether err broke the connection, in contrast to an answer that came and is none of an API server's.
+func onTheWay(err error) bool {
+	if _, ok := errors.AsType[*url.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	return errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) ||
+		strings.Contains(err.Error(), "http2: ") || strings.Contains(err.Error(), "stream error: ")
 }

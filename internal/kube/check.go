@@ -74,6 +74,9 @@ func Check(ctx context.Context, cfg Config, scope Scope) Report {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	r := Report{Host: todo("url", "dns", "address", "tcp", "certificate"), API: todo("version"), Token: todo("token", "identity", "rights", "cluster-id")}
+	if cfg.ShortTokens {
+		r.Token = append(r.Token, Step{Name: "short-token", State: ToDo})
+	}
 	server, ok := r.checkHost(ctx, cfg)
 	if !ok {
 		return r
@@ -257,6 +260,20 @@ func (r *Report) checkToken(ctx context.Context, c *Conn, cfg Config, scope Scop
 	}
 	r.ClusterID = string(ns.UID)
 	r.Token[3].done(r.ClusterID)
+	if cfg.ShortTokens {
+		r.Token[4].shortToken(c.Token())
+	}
+}
+
+// CodeLongLived marks a step that is done with a warning: the connection works, but with its long-lived token.
+const CodeLongLived = "cluster-token-long-lived"
+
+func (s *Step) shortToken(t TokenState) {
+	if t.Short {
+		s.done(fmt.Sprintf("until %s, renewed from %s on", t.ExpiresAt.UTC().Format(time.RFC3339), t.RenewsAt.UTC().Format(time.RFC3339)))
+		return
+	}
+	s.State, s.Code, s.Cause, s.Cure = Done, CodeLongLived, "the long-lived token is used: "+t.Warning, t.Cure
 }
 
 // explain says what the refused token says about itself.

@@ -90,8 +90,11 @@ func TestCheckAndPatch(t *testing.T) {
 		len(metas) != 1 || metas[0].Keys != 2 || metas[0].Type != "Opaque" || metas[0].UID != old.UID {
 		t.Errorf("metadata %+v, %v", metas, err)
 	}
-	if tok, exp, err := conn.TokenRequest(t.Context(), time.Hour); err != nil || tok.Len() == 0 || exp.Before(time.Now()) {
-		t.Errorf("token until %v, %v", exp, err)
+	if tok, life, err := conn.TokenRequest(t.Context(), time.Hour, ConnectorToken); err != nil || tok.Len() == 0 || life != time.Hour {
+		t.Errorf("a token of %v, %v", life, err)
+	}
+	if _, _, err := conn.TokenRequest(t.Context(), time.Hour, "no-such-secret"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("a token bound to nothing: %v, want not found", err)
 	}
 	if _, err := conn.Namespaces(t.Context()); !errors.Is(err, fault.Denied) {
 		t.Errorf("namespaces of a narrow connector: %v, want denied", err)

@@ -7,6 +7,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -35,6 +36,8 @@ const (
 	headerTimeout = 30 * time.Second
 	// A cluster that does not answer a check's request in this time is reported as not answering.
 	checkTimeout = 5 * time.Second
+	// An answer that is not complete in this time is given up: 64 MiB at half a megabyte a second.
+	answerTimeout = 2 * time.Minute
 	// maxAnswer bounds one answer of a hostile or broken API server, in bytes. Lists shrink their pages to fit.
 	maxAnswer = 64 << 20
 )
@@ -48,11 +51,20 @@ type Config struct {
 	SystemRoots bool
 	// Token is the connector's bearer token, raw. It may be empty, then requests are anonymous.
 	Token vault.Value
+	// ShortTokens makes requests carry short tokens of the connector's account, for which Token is exchanged at the first
+	// request and renewed at 80 % of their life. Token itself is used for that only, unless the API server refuses it; a
+	// token of another account is used as it is.
+	ShortTokens bool
+	// Now is the clock by which short tokens end; nil is the machine's.
+	Now func() time.Time
 	// AllowLoopback permits 127.0.0.0/8 and ::1, for clusters on this machine.
 	AllowLoopback bool
-	// AllowCIDRs are link-local or loopback ranges that the operator permits all the same. Multicast, unspecified and
-	// metadata-service addresses stay refused.
+	// AllowCIDRs are ranges of loopback that the operator permits all the same. Link-local, multicast, unspecified and
+	// metadata-service addresses stay refused, whatever the ranges hold.
 	AllowCIDRs []netip.Prefix
+
+	// answerWait and headerWait are shorter time-outs for tests; zero is the constant.
+	answerWait, headerWait time.Duration
 }
 
 // Conn is a connection to one cluster. It is safe for concurrent use. It has no rate limit of its own: 429 answers and
@@ -63,6 +75,7 @@ type Conn struct {
 	typed  kubernetes.Interface
 	meta   metadata.Interface
 	idle   func()
+	tokens func() TokenState
 }
 
 // Dial prepares a connection; nothing is sent before the first call. It fails with fault.Invalid when cfg is not usable.
@@ -75,8 +88,9 @@ func Dial(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := cfg.transport(roots, headerTimeout)
-	client := cfg.client(server, transport)
+	transport := cfg.transport(roots, cmp.Or(cfg.headerWait, headerTimeout))
+	gate := &guard{base: transport, server: server, token: cfg.Token, wait: cmp.Or(cfg.answerWait, answerTimeout)}
+	client := gate.client()
 	rc := &rest.Config{
 		Host: server.String(), UserAgent: "keyturn", QPS: -1,
 		// Warnings are free text of the server: they do not belong on our standard error.
@@ -94,8 +108,39 @@ func Dial(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the cluster's URL is not usable").WithCode("cluster-url").WithField("server")
 	}
-	return &Conn{server: server, http: client, typed: typed, meta: mc, idle: transport.CloseIdleConnections}, nil
+	c := &Conn{server: server, http: client, typed: typed, meta: mc, idle: transport.CloseIdleConnections}
+	c.useShort(cfg, gate)
+	return c, nil
 }
+
+// useShort has gate work with short tokens, if cfg asks for it and the token is one to exchange.
+func (c *Conn) useShort(cfg Config, gate *guard) {
+	why := ""
+	if cfg.ShortTokens && cfg.Token.Len() > 0 {
+		why = notOwn(cfg.Token)
+	}
+	if !cfg.ShortTokens || cfg.Token.Len() == 0 || why != "" {
+		c.tokens = func() TokenState {
+			if why == "" {
+				return TokenState{}
+			}
+			return TokenState{Warning: "the token is not exchanged for short ones: " + why, Cure: "connect with the token of that account"}
+		}
+		return
+	}
+	now := cfg.Now
+	if now == nil {
+		now = time.Now
+	}
+	bound, _ := readClaims(cfg.Token)
+	gate.short = &shortToken{stored: cfg.Token, now: now, ask: func(ctx context.Context) (vault.Value, time.Duration, error) {
+		return c.TokenRequest(ctx, ShortLife, bound.Secret)
+	}}
+	c.tokens = gate.short.state
+}
+
+// Token returns with which token the connection works. It sends nothing.
+func (c *Conn) Token() TokenState { return c.tokens() }
 
 // Close drops idle connections. Calls under way go on.
 func (c *Conn) Close() { c.idle() }
@@ -175,9 +220,9 @@ func (cfg Config) transport(roots *x509.CertPool, header time.Duration) *http.Tr
 	}
 }
 
-func (cfg Config) client(server *url.URL, base http.RoundTripper) *http.Client {
+func (g *guard) client() *http.Client {
 	return &http.Client{
-		Transport:     &guard{base: base, server: server, token: cfg.Token},
+		Transport:     g,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -187,6 +232,8 @@ type guard struct {
 	base   http.RoundTripper
 	server *url.URL
 	token  vault.Value
+	short  *shortToken // nil: requests carry token
+	wait   time.Duration
 }
 
 type anonymousKey struct{}
@@ -202,30 +249,36 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" || req.URL.Host != g.server.Host {
 		return nil, errors.New("request for another host")
 	}
-	if g.token.Len() > 0 && req.Context().Value(anonymousKey{}) == nil {
-		req = req.Clone(req.Context())
-		_ = g.token.Expose(func(b []byte) error {
-			req.Header.Set("Authorization", "Bearer "+string(b))
-			return nil
-		})
+	if req.URL.Query().Get("watch") != "" {
+		return g.authenticated(req)
 	}
-	resp, err := g.base.RoundTrip(req)
+	ctx, cancel := context.WithTimeout(req.Context(), g.wait)
+	resp, err := g.authenticated(req.WithContext(ctx))
 	if err != nil {
+		cancel()
 		return nil, err
 	}
-	if req.URL.Query().Get("watch") == "" {
-		if resp.ContentLength > maxAnswer {
-			_ = resp.Body.Close()
-			return nil, errTooLarge
-		}
-		resp.Body = &cappedBody{ReadCloser: resp.Body, left: maxAnswer}
+	if resp.ContentLength > maxAnswer {
+		cancel()
+		_ = resp.Body.Close()
+		return nil, errTooLarge
 	}
+	resp.Body = &cappedBody{ReadCloser: resp.Body, left: maxAnswer, end: cancel}
 	return resp, nil
 }
 
+// cappedBody is an answer that ends with an error when it is too large or takes too long.
 type cappedBody struct {
 	io.ReadCloser
 	left int64
+	end  context.CancelFunc
+}
+
+// Close implements io.Closer.
+func (b *cappedBody) Close() error {
+	err := b.ReadCloser.Close()
+	b.end()
+	return err
 }
 
 func (b *cappedBody) Read(p []byte) (int, error) {

@@ -60,7 +60,7 @@ func TestAWriteIsSentOnce(t *testing.T) {
 		var sent atomic.Int32
 		srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
-			answer := any(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]string{"name": "db"}})
+			answer := any(map[string]any{"kind": "Secret", "apiVersion": "v1", "metadata": map[string]string{"namespace": "shop", "name": "db", "uid": "u"}})
 			if sent.Add(1) == 1 {
 				w.Header().Set("Retry-After", "1")
 				w.WriteHeader(status)

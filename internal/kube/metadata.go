@@ -40,7 +40,9 @@ type Meta struct {
 // SecretMeta hands what describes the Secrets of namespace ("" is all) to page, 500 or fewer at a time. It asks for the
 // server's table, which leaves data out. After an error the list is incomplete.
 func (c *Conn) SecretMeta(ctx context.Context, namespace string, page func([]Meta) error) error {
-	opts := metav1.ListOptions{Limit: pageSize}
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	opts, pages := metav1.ListOptions{Limit: pageSize}, newPages("list secrets")
 	for {
 		raw, err := c.typed.CoreV1().RESTClient().Get().NamespaceIfScoped(namespace, namespace != "").Resource("secrets").
 			VersionedParams(&opts, scheme.ParameterCodec).Param("includeObject", "Metadata").
@@ -50,13 +52,13 @@ func (c *Conn) SecretMeta(ctx context.Context, namespace string, page func([]Met
 		}
 		var table metav1.Table
 		if json.Unmarshal(raw, &table) != nil || table.Kind != "Table" {
-			return fault.New(fault.Unavailable, "list secrets: the server's answer is no table").WithCode("cluster-error")
+			return fault.New(fault.Unavailable, "list secrets: the server's answer is no table").WithCode("cluster-answer-unreadable").WithCure(noAPIServer)
 		}
 		metas := make([]Meta, 0, len(table.Rows))
 		for _, row := range table.Rows {
 			var o metav1.PartialObjectMetadata
 			if json.Unmarshal(row.Object.Raw, &o) != nil {
-				return fault.New(fault.Unavailable, "list secrets: the server's answer cannot be read").WithCode("cluster-error")
+				return fault.New(fault.Unavailable, "list secrets: the server's answer cannot be read").WithCode("cluster-answer-unreadable").WithCure(noAPIServer)
 			}
 			m := Meta{Namespace: o.Namespace, Name: o.Name, UID: string(o.UID), ResourceVersion: o.ResourceVersion,
 				Labels: o.Labels, CreatedAt: o.CreationTimestamp.UTC()}
@@ -81,20 +83,34 @@ func (c *Conn) SecretMeta(ctx context.Context, namespace string, page func([]Met
 		if err := page(metas); err != nil {
 			return err
 		}
+		if err := pages.next(table.Continue); err != nil {
+			return err
+		}
 		if opts.Continue = table.Continue; opts.Continue == "" {
 			return nil
 		}
 	}
 }
 
-// TokenRequest returns a new token of the connector's own account and when it expires. The server may give it another
-// life than ttl, which must be at least 10 minutes.
-func (c *Conn) TokenRequest(ctx context.Context, ttl time.Duration) (vault.Value, time.Time, error) {
+// TokenRequest returns a new token of the connector's own account, for the API server as audience, and how long it lives
+// from now on. The server may give it another life than ttl, which must be at least 10 minutes. The token is bound to the
+// Secret of that name in the connector's namespace, so that deleting it revokes the token; "" binds it to the account only.
+func (c *Conn) TokenRequest(ctx context.Context, ttl time.Duration, secret string) (vault.Value, time.Duration, error) {
+	const what = "ask for a short token"
 	seconds := int64(ttl / time.Second)
-	t, err := c.typed.CoreV1().ServiceAccounts(ConnectorNamespace).CreateToken(ctx, ConnectorAccount,
-		&authn.TokenRequest{Spec: authn.TokenRequestSpec{ExpirationSeconds: &seconds}}, metav1.CreateOptions{})
-	if err != nil {
-		return vault.Value{}, time.Time{}, apiFault(err, "renew the connector's token")
+	ask := &authn.TokenRequest{Spec: authn.TokenRequestSpec{ExpirationSeconds: &seconds}}
+	if secret != "" {
+		ask.Spec.BoundObjectRef = &authn.BoundObjectReference{Kind: "Secret", APIVersion: "v1", Name: secret}
 	}
-	return vault.NewValue([]byte(t.Status.Token)), t.Status.ExpirationTimestamp.UTC(), nil
+	t, err := c.typed.CoreV1().ServiceAccounts(ConnectorNamespace).CreateToken(ctx, ConnectorAccount, ask, metav1.CreateOptions{})
+	if err != nil {
+		return vault.Value{}, 0, apiFault(err, what)
+	}
+	v := vault.NewValue([]byte(t.Status.Token))
+	claims, ok := readClaims(v)
+	if !ok || !claims.IssuedAt.Before(claims.ExpiresAt) {
+		return vault.Value{}, 0, fault.New(fault.Unavailable, "%s: the API server's answer holds none", what).WithCode("cluster-error")
+	}
+	// The two clocks may differ; how long it lives is the same by both.
+	return v, claims.ExpiresAt.Sub(claims.IssuedAt), nil
 }

@@ -123,6 +123,9 @@ func (c *Conn) FirstSecrets(ctx context.Context, namespace string, limit int) (s
 	if err != nil {
 		return nil, false, c.faultOf(ctx, err, "list secrets")
 	}
+	if l.ResourceVersion == "" {
+		return nil, false, noAnswer("list secrets")
+	}
 	secrets = make([]Secret, len(l.Items))
 	for i := range l.Items {
 		secrets[i] = newSecret(&l.Items[i])
@@ -131,7 +134,9 @@ func (c *Conn) FirstSecrets(ctx context.Context, namespace string, limit int) (s
 }
 
 func (c *Conn) listSecrets(ctx context.Context, namespace string, take func(*corev1.Secret) Secret, page func([]Secret) error) (string, error) {
-	opts := metav1.ListOptions{Limit: pageSize}
+	ctx, cancel := context.WithTimeout(ctx, listTimeout)
+	defer cancel()
+	opts, pages := metav1.ListOptions{Limit: pageSize}, newPages("list secrets")
 	for {
 		l, err := c.typed.CoreV1().Secrets(namespace).List(ctx, opts)
 		if errors.Is(err, errTooLarge) && opts.Limit > 1 {
@@ -141,11 +146,17 @@ func (c *Conn) listSecrets(ctx context.Context, namespace string, take func(*cor
 		if err != nil {
 			return "", c.faultOf(ctx, err, "list secrets")
 		}
+		if l.ResourceVersion == "" { // taken for an empty list, it would say that every Secret is gone
+			return "", noAnswer("list secrets")
+		}
 		secrets := make([]Secret, len(l.Items))
 		for i := range l.Items {
 			secrets[i] = take(&l.Items[i])
 		}
 		if err := page(secrets); err != nil {
+			return "", err
+		}
+		if err := pages.next(l.Continue); err != nil {
 			return "", err
 		}
 		if opts.Continue = l.Continue; opts.Continue == "" {
@@ -159,6 +170,9 @@ func (c *Conn) GetSecret(ctx context.Context, namespace, name string) (Secret, e
 	s, err := c.typed.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return Secret{}, c.faultOf(ctx, err, fmt.Sprintf("read secret %s/%s", namespace, name))
+	}
+	if s.UID == "" || s.Name != name || s.Namespace != namespace {
+		return Secret{}, noAnswer(fmt.Sprintf("read secret %s/%s", namespace, name))
 	}
 	return newSecret(s), nil
 }
@@ -177,6 +191,9 @@ func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVe
 	}
 	what := fmt.Sprintf("patch secret %s/%s", namespace, name)
 	s, err := c.patch(ctx, namespace, name, body)
+	if err == nil && string(s.UID) != uid {
+		return Secret{}, noAnswer(what) // the caller reads what was stored
+	}
 	if err == nil {
 		return newSecret(s), nil
 	}

@@ -111,11 +111,14 @@ func decodePart(b []byte, into any) bool {
 	return err == nil && json.Unmarshal(dec, into) == nil
 }
 
-// claims are what a token says about itself. They are read to explain a refusal, never to decide anything.
+// claims are what a token says about itself. They are not verified: they explain a refusal, and say what to ask of the API
+// server that verifies the token.
 type claims struct {
 	Issuer    string
 	Subject   string
 	Audience  []string
+	Secret    string // of which a long-lived ServiceAccount token is the content
+	IssuedAt  time.Time
 	ExpiresAt time.Time // zero: never
 }
 
@@ -126,6 +129,8 @@ func readClaims(v vault.Value) (c claims, ok bool) {
 		Sub string          `json:"sub"`
 		Aud json.RawMessage `json:"aud"`
 		Exp float64         `json:"exp"`
+		Iat float64         `json:"iat"`
+		Of  string          `json:"kubernetes.io/serviceaccount/secret.name"`
 	}
 	_ = v.Expose(func(b []byte) error {
 		parts := bytes.Split(b, []byte("."))
@@ -135,14 +140,18 @@ func readClaims(v vault.Value) (c claims, ok bool) {
 	if !ok {
 		return c, false
 	}
-	c.Issuer, c.Subject = clip(raw.Iss), clip(raw.Sub)
+	c.Issuer, c.Subject, c.Secret = clip(raw.Iss), clip(raw.Sub), clip(raw.Of)
 	var one string
 	if json.Unmarshal(raw.Aud, &c.Audience) != nil && json.Unmarshal(raw.Aud, &one) == nil {
 		c.Audience = []string{one}
 	}
-	if raw.Exp > 0 && raw.Exp < 1<<40 {
-		c.ExpiresAt = time.Unix(int64(raw.Exp), 0).UTC()
+	at := func(seconds float64) (t time.Time) {
+		if seconds > 0 && seconds < 1<<40 {
+			t = time.Unix(int64(seconds), 0).UTC()
+		}
+		return t
 	}
+	c.IssuedAt, c.ExpiresAt = at(raw.Iat), at(raw.Exp)
 	return c, true
 }
 

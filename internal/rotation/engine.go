@@ -205,7 +205,7 @@ func Backoff(tries int) time.Duration {
 }
 
 func (e *Engine) event(run Run, action string) audit.Event {
-	ev := audit.New(worker, action, audit.Object{Kind: "account", ID: run.AccountID})
+	ev := audit.New(worker, action, audit.Object{Kind: "account", ID: run.AccountID, Name: run.AccountName})
 	ev.Run = run.ID
 	return ev
 }

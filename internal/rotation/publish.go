@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -62,6 +64,19 @@ type Seen struct {
 
 // inFlight is how many Secrets of one cluster are written at once. API servers answer 16 to 64 at their best rate.
 const inFlight = 32
+
+// underWay is how many Secrets of one cluster are begun and not proved yet, whole namespaces at a time. It keeps the
+// requests at their limit while some namespaces are proved, and every namespace is proved soon after it was begun.
+const underWay = 2 * inFlight
+
+// limit bounds what is done in one cluster at a time.
+type limit struct {
+	requests chan struct{}
+	secrets  *semaphore.Weighted
+}
+
+// maxSaved is how many Secrets are stored in one transaction, but for those of a single namespace.
+const maxSaved = 256
 
 // maxConflicts is how often a Secret that changes under the write is read and decided again.
 const maxConflicts = 5
@@ -154,23 +169,29 @@ func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value va
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	results := make(chan []Write)
+	results := make(chan result, len(byNamespace))
 	var work sync.WaitGroup
-	limits := map[string]chan struct{}{}
+	limits := map[string]limit{}
 	for id := range byNamespace {
-		if limits[id[0]] == nil {
-			limits[id[0]] = make(chan struct{}, inFlight)
+		if limits[id[0]].requests == nil {
+			limits[id[0]] = limit{requests: make(chan struct{}, inFlight), secrets: semaphore.NewWeighted(underWay)}
 		}
 	}
 	for id, ps := range byNamespace {
-		work.Go(func() { e.writeNamespace(ctx, run, id[0], id[1], ps, value, limits[id[0]], results) })
+		work.Go(func() {
+			share := min(int64(len(ps)), underWay)
+			if limits[id[0]].secrets.Acquire(context.WithoutCancel(ctx), share) == nil {
+				defer limits[id[0]].secrets.Release(share)
+			}
+			results <- e.writeNamespace(ctx, run, id[0], id[1], ps, value, limits[id[0]].requests)
+		})
 	}
 	go func() { work.Wait(); close(results) }()
 	return e.save(ctx, run, results, stop)
 }
 
 // writeNamespace writes the places of one namespace: one read of all, a patch for each, one read of all as the proof.
-func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}, results chan<- []Write) {
+func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}) result {
 	names := make([]string, len(ps))
 	for i, p := range ps {
 		names[i] = p.name
@@ -183,10 +204,10 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 	}
 	<-limit
 	if err != nil {
-		for _, p := range ps {
-			results <- failed(p.writes, err)
+		for i := range ps {
+			ps[i].writes = failed(ps[i].writes, err)
 		}
-		return
+		return result{cluster: cluster, places: ps}
 	}
 	var work sync.WaitGroup
 	for i := range ps {
@@ -205,32 +226,49 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 	for i := range ps {
 		ps[i].writes = proved(ps[i].writes, seen[ps[i].name], err, value)
 	}
-	err = e.saw(ctx, cluster, seen, ps)
-	for _, p := range ps {
-		results <- kept(p.writes, err)
-	}
+	return result{cluster, seen, ps}
+}
+
+// result is what became of the places of one namespace, and what the last read showed of them.
+type result struct {
+	cluster string
+	seen    map[string]Seen
+	places  []place
 }
 
 // saw hands what was read back to the repository, before the writes count as done: a sync would otherwise take what this
-// run wrote for a change that somebody made in the cluster.
-func (e *Engine) saw(ctx context.Context, cluster string, seen map[string]Seen, ps []place) error {
-	if e.Saw == nil || len(seen) == 0 {
-		return nil
-	}
-	all := make([]Seen, 0, len(ps))
-	for _, p := range ps {
-		s, there := seen[p.name]
-		if !there {
-			continue
-		}
-		for _, w := range p.writes {
-			if w.State == WriteDone {
-				s.Written = append(s.Written, w.Key)
+// run wrote for a change that somebody made in the cluster. It returns the writes of all results.
+func (e *Engine) saw(ctx context.Context, results []result) (writes []Write) {
+	seen, failed := map[string][]Seen{}, map[string]error{}
+	for _, r := range results {
+		for _, p := range r.places {
+			if s, there := r.seen[p.name]; there {
+				s.Written = p.written()
+				seen[r.cluster] = append(seen[r.cluster], s)
 			}
 		}
-		all = append(all, s)
 	}
-	return e.Saw(ctx, cluster, all)
+	for cluster, all := range seen {
+		if e.Saw != nil {
+			failed[cluster] = e.Saw(ctx, cluster, all)
+		}
+	}
+	for _, r := range results {
+		for _, p := range r.places {
+			writes = append(writes, kept(p.writes, failed[r.cluster])...)
+		}
+	}
+	return writes
+}
+
+// written returns the keys that are proved to hold the new value.
+func (p place) written() (keys []string) {
+	for _, w := range p.writes {
+		if w.State == WriteDone {
+			keys = append(keys, w.Key)
+		}
+	}
+	return keys
 }
 
 // kept holds writes back that the repository could not be told of: they are read and told again.
@@ -370,41 +408,32 @@ func (w *Write) set(s WriteState, reason, cure string) {
 	w.State, w.Reason, w.Cure, w.At = s, reason, cure, time.Now().UTC()
 }
 
-// save stores results as they come, many in one transaction, so that progress is live and a thousand Secrets are not a
-// thousand commits. When that fails it calls stop, so that nothing more is written, and waits for what is under way.
-func (e *Engine) save(ctx context.Context, run Run, results <-chan []Write, stop func()) error {
-	const most, pause = 256, 100 * time.Millisecond
-	var batch []Write
-	var first error
-	flush := func() {
-		if len(batch) == 0 || first != nil {
-			return
+// save stores results as they come: those that came while the ones before were being stored go together, so that progress
+// is live and a thousand Secrets are not a thousand commits. When that fails it calls stop, so that nothing more is
+// written, and waits for what is under way.
+func (e *Engine) save(ctx context.Context, run Run, results <-chan result, stop func()) (first error) {
+	for r := range results {
+		batch := []result{r}
+		for secrets := len(r.places); len(results) > 0 && secrets < maxSaved; {
+			r = <-results
+			batch, secrets = append(batch, r), secrets+len(r.places)
 		}
-		evs := make([]audit.Event, len(batch))
-		for i, w := range batch {
-			evs[i] = e.writeEvent(run, w)
+		if first != nil {
+			continue
 		}
-		if first = e.Store.SaveWrites(ctx, run, batch, evs); first != nil {
+		if first = e.saveAll(ctx, run, e.saw(ctx, batch)); first != nil {
 			stop()
 		}
-		batch = nil
 	}
-	tick := time.NewTicker(pause)
-	defer tick.Stop()
-	for {
-		select {
-		case ws, ok := <-results:
-			if !ok {
-				flush()
-				return first
-			}
-			if batch = append(batch, ws...); len(batch) >= most {
-				flush()
-			}
-		case <-tick.C:
-			flush()
-		}
+	return first
+}
+
+func (e *Engine) saveAll(ctx context.Context, run Run, writes []Write) error {
+	evs := make([]audit.Event, len(writes))
+	for i, w := range writes {
+		evs[i] = e.writeEvent(run, w)
 	}
+	return e.Store.SaveWrites(ctx, run, writes, evs)
 }
 
 func (e *Engine) writeEvent(run Run, w Write) audit.Event {

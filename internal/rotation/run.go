@@ -73,8 +73,10 @@ const (
 type Run struct {
 	ID        string
 	AccountID string
-	State     State
-	Step      Step
+	// AccountName is what the audit log calls the account. Only Leases.Claim fills it in.
+	AccountName string
+	State       State
+	Step        Step
 	// Begun is the step whose effect may have been started after Step was stored; equal to Step when none was. It is what
 	// makes a run that comes back after a crash ask the target before it sends anything again.
 	Begun Step

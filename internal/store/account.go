@@ -47,7 +47,7 @@ func scanAccount(r scanner) (a inventory.Account, err error) {
 // Account returns an account of a resource that is not a Kubernetes one.
 func (s *Store) Account(ctx context.Context, id string) (inventory.Account, error) {
 	return queryOne(ctx, s.read(ctx), "account", scanAccount,
-		`SELECT `+accountColumns+` FROM accounts WHERE id = $1`, id)
+		`SELECT `+accountColumns+` FROM accounts WHERE id = $1`, clean(id))
 }
 
 // AccountByName returns the account of a name on a resource.
@@ -128,10 +128,10 @@ func (s *Store) SetAccountValue(ctx context.Context, accountID string, v invento
 // becomeCurrent stores v as the current version of its account: the one before becomes previous, the account unverified,
 // and keys that were in sync are behind.
 func becomeCurrent(ctx context.Context, tx *Tx, v inventory.Version) error {
-	if err := restage(ctx, tx, v.AccountID, 0, inventory.Previous, inventory.Retired); err != nil {
+	if err := restageAll(ctx, tx, v.AccountID, inventory.Previous, inventory.Retired); err != nil {
 		return err
 	}
-	if err := restage(ctx, tx, v.AccountID, 0, inventory.Current, inventory.Previous); err != nil {
+	if err := restageAll(ctx, tx, v.AccountID, inventory.Current, inventory.Previous); err != nil {
 		return err
 	}
 	v.Stage = inventory.Current

@@ -59,7 +59,7 @@ func scanCluster(r scanner) (c inventory.Cluster, err error) {
 
 // Cluster returns a cluster, removed ones included.
 func (s *Store) Cluster(ctx context.Context, id string) (inventory.Cluster, error) {
-	return queryOne(ctx, s.read(ctx), "cluster", scanCluster, `SELECT `+clusterColumns+` FROM clusters WHERE id = $1`, id)
+	return queryOne(ctx, s.read(ctx), "cluster", scanCluster, `SELECT `+clusterColumns+` FROM clusters WHERE id = $1`, clean(id))
 }
 
 // ClusterByName returns the cluster of a name that is not removed.

@@ -3,8 +3,6 @@ package store
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
@@ -186,27 +184,18 @@ func lostFetch() error {
 
 // Stored implements inventory.FetchStore.
 func (s *Store) Stored(ctx context.Context, clusterID string, places []inventory.Place) (all []inventory.Stored, err error) {
-	for ; len(places) > 0; places = places[min(len(places), maxKeysOf):] {
-		part := places[:min(len(places), maxKeysOf)]
-		args := []any{clusterID}
-		rows := 1
-		for rows < len(part) { // powers of two, so that few statements have to be prepared
-			rows *= 2
-		}
-		var marks strings.Builder
-		for i := range rows {
-			p := part[min(i, len(part)-1)]
-			args = append(args, p.Namespace, p.Name)
-			fmt.Fprintf(&marks, ",($%d,$%d)", 2*i+2, 2*i+3)
-		}
-		some, err := queryAll(ctx, s.read(ctx), scanStored, `SELECT `+storedColumns+` FROM secrets WHERE cluster_id = $1 AND (namespace, name) IN (VALUES `+
-			marks.String()[1:]+`)`, args...)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
+	paths := make([]string, len(places))
+	for i, p := range places {
+		paths[i] = p.Namespace + "/" + p.Name
 	}
-	return all, nil
+	err = inChunks(paths, func(part []string) error {
+		c := &clause{}
+		some, err := queryAll(ctx, s.read(ctx), scanStored, `SELECT `+storedColumns+` FROM secrets WHERE cluster_id = `+c.arg(clusterID)+
+			` AND (namespace || '/' || name) IN (`+c.marks(part)+`)`, c.args...)
+		all = append(all, some...)
+		return err
+	})
+	return all, err
 }
 
 const storedColumns = `namespace, name, id, uid, resource_version, deleted_at, rev`

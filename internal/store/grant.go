@@ -216,7 +216,7 @@ func (s *Store) Grant(ctx context.Context, id string) (access.Grant, error) {
 		err = r.Scan(grantFields(&g, &expires, &created)...)
 		g.ExpiresAt, g.CreatedAt = instant(expires), instant(created)
 		return g, err
-	}, `SELECT `+grantColumns+` FROM grants x WHERE x.id = $1`, id)
+	}, `SELECT `+grantColumns+` FROM grants x WHERE x.id = $1`, clean(id))
 }
 
 // GrantQuery chooses grants, expired ones included. Empty fields choose everything. Sort is created or expires.

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/store"
 )
@@ -44,6 +45,34 @@ func TestWhatHasEndedIsDroppedAtItsInstant(t *testing.T) {
 		}))
 		if sessions != 0 || tokens != 1 {
 			t.Errorf("dropped %d sessions and %d tokens", sessions, tokens)
+		}
+	})
+}
+
+// What somebody typed is looked for, whatever it is: PostgreSQL itself takes no text with a NUL or of broken UTF-8.
+func TestAnyTextIsLookedFor(t *testing.T) {
+	databases.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		for _, text := range []string{"", "\x00", "a\x00b", "\xff\xfe", "\u202e"} {
+			_, user := s.User(ctx, text)
+			_, group := s.Group(ctx, text)
+			_, session := s.Session(ctx, text)
+			_, token := s.Token(ctx, text)
+			_, cluster := s.Cluster(ctx, text)
+			_, named := s.ClusterByName(ctx, text)
+			_, resource := s.Resource(ctx, text)
+			_, account := s.Account(ctx, text)
+			_, secret := s.Secret(ctx, text)
+			_, either := s.CredentialName(ctx, text)
+			_, run := s.Run(ctx, text)
+			_, fetch := s.Fetch(ctx, text)
+			_, grant := s.Grant(ctx, text)
+			_, event := s.AuditEvent(ctx, text)
+			for i, err := range []error{user, group, session, token, cluster, named, resource, account, secret, either, run, fetch, grant, event} {
+				if fault.KindOf(err) != fault.NotFound {
+					t.Errorf("%q, look-up %d: %v", text, i, err)
+				}
+			}
 		}
 	})
 }

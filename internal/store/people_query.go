@@ -23,7 +23,7 @@ func scanUser(r scanner) (u identity.User, err error) {
 // User implements identity.UserStore.
 func (s *Store) User(ctx context.Context, idOrName string) (identity.User, error) {
 	return queryOne(ctx, s.read(ctx), "user", scanUser, `SELECT `+userColumns+` FROM users WHERE id = $1 OR name = $1
-		ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END`, idOrName)
+		ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END`, clean(idOrName))
 }
 
 // Users implements identity.UserStore.
@@ -53,7 +53,7 @@ func listed(ids string) []string {
 // Group implements identity.GroupStore.
 func (s *Store) Group(ctx context.Context, idOrName string) (identity.Group, error) {
 	return queryOne(ctx, s.read(ctx), "group", scanGroup, `SELECT `+groupColumns+` FROM groups g WHERE g.id = $1 OR g.name = $1
-		ORDER BY CASE WHEN g.id = $1 THEN 0 ELSE 1 END`, idOrName)
+		ORDER BY CASE WHEN g.id = $1 THEN 0 ELSE 1 END`, clean(idOrName))
 }
 
 // Groups implements identity.GroupStore.
@@ -118,7 +118,7 @@ func (s *Store) SessionByHash(ctx context.Context, hash identity.SecretHash) (id
 
 // Session implements identity.SessionStore.
 func (s *Store) Session(ctx context.Context, id string) (identity.Session, error) {
-	return queryOne(ctx, s.read(ctx), "session", scanSession, `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = $1`, id)
+	return queryOne(ctx, s.read(ctx), "session", scanSession, `SELECT `+sessionColumns+` FROM sessions s WHERE s.id = $1`, clean(id))
 }
 
 // Sessions implements identity.SessionStore.
@@ -158,7 +158,7 @@ func (s *Store) TokenByHash(ctx context.Context, hash identity.SecretHash) (iden
 
 // Token implements identity.TokenStore.
 func (s *Store) Token(ctx context.Context, id string) (identity.Token, error) {
-	return queryOne(ctx, s.read(ctx), "token", scanToken, `SELECT `+tokenColumns+` FROM tokens t WHERE t.id = $1`, id)
+	return queryOne(ctx, s.read(ctx), "token", scanToken, `SELECT `+tokenColumns+` FROM tokens t WHERE t.id = $1`, clean(id))
 }
 
 // Tokens implements identity.TokenStore.

@@ -55,7 +55,7 @@ func scanResource(r scanner) (res inventory.Resource, err error) {
 // Resource returns a resource.
 func (s *Store) Resource(ctx context.Context, id string) (inventory.Resource, error) {
 	return queryOne(ctx, s.read(ctx), "resource", scanResource,
-		`SELECT `+resourceColumns+` FROM resources WHERE id = $1`, id)
+		`SELECT `+resourceColumns+` FROM resources WHERE id = $1`, clean(id))
 }
 
 // SetReconcileAccount makes an account of the resource the one that repairs the others; an empty id means none. It fails

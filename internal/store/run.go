@@ -68,7 +68,7 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 
 // Run returns a run.
 func (s *Store) Run(ctx context.Context, id string) (rotation.Run, error) {
-	return queryOne(ctx, s.read(ctx), "run", scanRun, `SELECT `+runColumns+` FROM runs WHERE id = $1`, id)
+	return queryOne(ctx, s.read(ctx), "run", scanRun, `SELECT `+runColumns+` FROM runs WHERE id = $1`, clean(id))
 }
 
 // DueRuns returns the ids of up to limit runs that somebody should work on at now: not ended, not waiting for a later
@@ -111,8 +111,11 @@ func (s *Store) Claim(ctx context.Context, id, owner string, ttl time.Duration) 
 		if err != nil {
 			return err
 		}
-		run, err = queryOne(ctx, tx, "run", scanRun, `SELECT `+runColumns+` FROM runs WHERE id = $1`, id)
+		if run, err = queryOne(ctx, tx, "run", scanRun, `SELECT `+runColumns+` FROM runs WHERE id = $1`, id); err != nil {
+			return err
+		}
 		tx.Changed("run", id, 0, run.AccountID)
+		run.AccountName, err = queryOne(ctx, tx, "account", scanText, `SELECT name FROM accounts WHERE id = $1`, run.AccountID)
 		return err
 	})
 	return run, err
@@ -141,7 +144,7 @@ func (s *Store) Mint(ctx context.Context, run rotation.Run, sealed vault.Sealed,
 			return err
 		}
 		if !run.Typed {
-			if err := restage(ctx, tx, run.AccountID, 0, inventory.Pending, inventory.Retired); err != nil {
+			if err := restageAll(ctx, tx, run.AccountID, inventory.Pending, inventory.Retired); err != nil {
 				return err
 			}
 			if err := insertVersion(ctx, tx, version(run, inventory.Generated, sealed)); err != nil {
@@ -286,15 +289,25 @@ func insertVersion(ctx context.Context, tx *Tx, v inventory.Version) error {
 	return nil
 }
 
-// restage moves a version of an account, or every one when number is 0, from one stage to the next.
+// restage moves one version of an account from one stage to the next. If it is in another stage nothing happens.
 func restage(ctx context.Context, tx *Tx, accountID string, number int64, from, to inventory.Stage) error {
-	var retired int64
-	if to == inventory.Retired {
-		retired = micro(time.Now())
-	}
-	_, err := exec(ctx, tx, `UPDATE versions SET stage = $4, retired_at = $5 WHERE account_id = $1 AND ($2 = 0 OR number = $2) AND stage = $3`,
-		accountID, number, string(from), string(to), retired)
+	_, err := exec(ctx, tx, `UPDATE versions SET stage = $4, retired_at = $5 WHERE account_id = $1 AND number = $2 AND stage = $3`,
+		accountID, number, string(from), string(to), retiredAt(to))
 	return err
+}
+
+// restageAll moves every version of an account that is in one stage to the next.
+func restageAll(ctx context.Context, tx *Tx, accountID string, from, to inventory.Stage) error {
+	_, err := exec(ctx, tx, `UPDATE versions SET stage = $3, retired_at = $4 WHERE account_id = $1 AND stage = $2`,
+		accountID, string(from), string(to), retiredAt(to))
+	return err
+}
+
+func retiredAt(stage inventory.Stage) int64 {
+	if stage == inventory.Retired {
+		return micro(time.Now())
+	}
+	return 0
 }
 
 // micro and instant turn times into what is stored and back; the zero time is 0.

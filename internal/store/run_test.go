@@ -71,6 +71,9 @@ func TestARunIsStoredStepByStep(t *testing.T) {
 		}
 		run, err := s.Claim(ctx, r.ID, "w1", time.Minute)
 		must(t, err)
+		if run.AccountName != a.Name {
+			t.Errorf("the account is called %q", run.AccountName)
+		}
 		must(t, s.Begin(ctx, run, rotation.Minted))
 		run.Step, run.Begun, run.New, run.Minted, run.Prepared = rotation.Minted, rotation.Minted, 2, 1, vault.Sealed("prepared")
 		must(t, s.Mint(ctx, run, vault.Sealed("sealed 2"), happened("run.minted")))

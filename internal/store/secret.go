@@ -31,8 +31,8 @@ func (s *Store) Secret(ctx context.Context, id string) (inventory.Secret, error)
 
 // SecretByName returns the Secret namespace/name of a cluster with its keys, a deleted one too.
 func (s *Store) SecretByName(ctx context.Context, clusterID, namespace, name string) (inventory.Secret, error) {
-	x, err := queryOne(ctx, s.read(ctx), "Secret", scanSecret, `SELECT `+secretColumns+` FROM secrets WHERE cluster_id = $1 AND namespace = $2 AND name = $3`,
-		clean(clusterID), clean(namespace), clean(name))
+	x, err := queryOne(ctx, s.read(ctx), "Secret", scanSecret, `SELECT `+secretColumns+` FROM secrets WHERE cluster_id = $1 AND (namespace || '/' || name) = $2`,
+		clean(clusterID), clean(namespace+"/"+name))
 	return s.withKeys(ctx, x, err)
 }
 
@@ -50,6 +50,18 @@ const maxKeysOf = 512
 
 // SecretKeys returns the keys of each of the Secrets, by the Secret's id, sorted by name.
 func (s *Store) SecretKeys(ctx context.Context, ids ...string) (map[string][]inventory.Key, error) {
+	return s.keysOf(ctx, "", ids)
+}
+
+// unmapped chooses keys k that no account stands in, whoever may know of that account.
+const unmapped = `NOT EXISTS (SELECT 1 FROM mappings m WHERE m.secret_id = k.secret_id AND m.key_name = k.name)`
+
+// UnmappedKeys is SecretKeys for those that are not mapped.
+func (s *Store) UnmappedKeys(ctx context.Context, ids ...string) (map[string][]inventory.Key, error) {
+	return s.keysOf(ctx, ` AND `+unmapped, ids)
+}
+
+func (s *Store) keysOf(ctx context.Context, condition string, ids []string) (map[string][]inventory.Key, error) {
 	by := make(map[string][]inventory.Key, len(ids))
 	for ; len(ids) > 0; ids = ids[min(len(ids), maxKeysOf):] {
 		c := &clause{}
@@ -62,7 +74,7 @@ func (s *Store) SecretKeys(ctx context.Context, ids ...string) (map[string][]inv
 			copy(k.Fingerprint[:], print)
 			by[id] = append(by[id], k)
 			return none, err
-		}, `SELECT secret_id, name, size, fingerprint FROM secret_keys WHERE secret_id IN (`+marks+`) ORDER BY secret_id, name`, c.args...)
+		}, `SELECT secret_id, name, size, fingerprint FROM secret_keys k WHERE secret_id IN (`+marks+`)`+condition+` ORDER BY secret_id, name`, c.args...)
 		if err != nil {
 			return nil, err
 		}
@@ -81,6 +93,7 @@ type SecretQuery struct {
 	Name       string // exactly this one
 	Type       []string
 	State      []string
+	Unmapped   bool // only those with a key that is not mapped
 }
 
 // SecretRow is a Secret without its keys.
@@ -101,6 +114,9 @@ func (s *Store) Secrets(ctx context.Context, v Viewer, q SecretQuery) (Page[Secr
 	where.equal(`x.namespace`, q.Namespace)
 	where.equal(`x.name`, q.Name)
 	where.oneOf(`x.type`, q.Type)
+	if q.Unmapped {
+		where.and(`EXISTS (SELECT 1 FROM secret_keys k WHERE k.secret_id = x.id AND ` + unmapped + `)`)
+	}
 	if q.Search != "" {
 		where.and(like(secretPath, where.pattern(q.Search)))
 	}

@@ -1,6 +1,7 @@
 // Command bench measures what Keyturn promises of its speed, each figure against a limit that the same run measures on the
-// same machine: a bare client of the same API server, a bare writer on the same disk. It starts a real control plane and a
-// real server, prints a table and writes the figures as JSON.
+// same machine: a bare client of the same API server, a bare writer on the same disk. The console's figures have no limit of
+// the machine's; theirs are budgets of what a person notices. It starts a real control plane, a real server and a browser,
+// prints a table and writes the figures as JSON. It is run in the folder of the module.
 package main
 
 import (
@@ -42,7 +43,7 @@ func main() {
 	flag.StringVar(&o.keyturn, "keyturn", filepath.Join("bin", "keyturn"), "the binary to measure")
 	flag.StringVar(&o.out, "out", filepath.Join("bench", "out.json"), "the file that gets the figures")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")
-	flag.StringVar(&o.only, "only", "", "figures to take beside fetch_10k, separated by commas; empty: all")
+	flag.StringVar(&o.only, "only", "", "figures to take beside fetch_10k, separated by commas (console: all of the console); empty: all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

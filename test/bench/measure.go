@@ -33,6 +33,7 @@ type bench struct {
 	server  *server // the last one that fetched
 	client  *client.Client
 	cluster string
+	app     string // the account that is mapped to many keys; empty until there is one
 }
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
@@ -73,6 +74,13 @@ func measure(ctx context.Context, o options) (figures []figure, err error) {
 			return nil, err
 		}
 		figures = append(figures, f)
+	}
+	if o.wants(consoleFigures) { // the last ones: the repository is not what it was afterwards
+		more, err := b.console(ctx)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, more...)
 	}
 	return figures, nil
 }

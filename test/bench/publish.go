@@ -14,10 +14,11 @@ import (
 
 // publish measures one reset that is written to many Secrets, between two times the same number of bare patches.
 func (b *bench) publish(ctx context.Context) (figure, error) {
-	account, err := b.mapped(ctx)
+	account, err := b.mapped(ctx, "bench", valueKey, b.targets)
 	if err != nil {
 		return figure{}, fmt.Errorf("map: %w", err)
 	}
+	b.app = account
 	spaces := b.targets / b.perNamespace()
 	bare := func() error { return b.bare.patch(ctx, b.options, spaces) }
 	if err := bare(); err != nil { // the first write of another manager adds an entry to each, which the reset's has to as well
@@ -46,9 +47,9 @@ func (b *bench) publish(ctx context.Context) (figure, error) {
 	return newFigure("publish_1000", median(resets), "s", median(patches), 1.25), nil
 }
 
-// mapped makes an account and maps it to every Secret of the first namespaces.
-func (b *bench) mapped(ctx context.Context) (account string, err error) {
-	r, err := b.client.AddResource(ctx, client.NewResource{Name: "bench", Type: "generic"})
+// mapped makes an account on a resource of that name and maps it to a key of each of the first n Secrets.
+func (b *bench) mapped(ctx context.Context, name, key string, n int) (account string, err error) {
+	r, err := b.client.AddResource(ctx, client.NewResource{Name: name, Type: "generic"})
 	if err != nil {
 		return "", err
 	}
@@ -56,7 +57,7 @@ func (b *bench) mapped(ctx context.Context) (account string, err error) {
 	if err != nil {
 		return "", err
 	}
-	ids, err := b.secretIDs(ctx, b.targets)
+	ids, err := b.secretIDs(ctx, n)
 	if err != nil {
 		return "", err
 	}
@@ -64,7 +65,7 @@ func (b *bench) mapped(ctx context.Context) (account string, err error) {
 	work.SetLimit(inFlight)
 	for _, id := range ids {
 		work.Go(func() error {
-			_, err := b.client.AddMapping(ctx, client.NewMapping{AccountID: a.ID, SecretID: id, Key: valueKey, Keep: "vault"})
+			_, err := b.client.AddMapping(ctx, client.NewMapping{AccountID: a.ID, SecretID: id, Key: key, Keep: "vault"})
 			return err
 		})
 	}

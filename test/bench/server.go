@@ -27,6 +27,9 @@ const (
 	stopWithin  = 15 * time.Second
 	probeEvery  = 2 * time.Millisecond
 	ticks       = 100 // a second, of /proc on Linux
+
+	adminName     = "bench"
+	adminPassword = "a password for measuring only"
 )
 
 // server is `keyturn server` on a folder of its own.
@@ -175,7 +178,7 @@ func (s *server) setup(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	session, err := c.Setup(ctx, client.Setup{Code: client.NewValue(string(code[1])), Name: "bench", Password: client.NewValue("a password for measuring only")})
+	session, err := c.Setup(ctx, client.Setup{Code: client.NewValue(string(code[1])), Name: adminName, Password: client.NewValue(adminPassword)})
 	s.token = session.Secret
 	return err
 }

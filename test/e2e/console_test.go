@@ -21,54 +21,82 @@ import (
 	"github.com/keyturn/keyturn/console"
 )
 
-const (
-	consoleRole    = "console_app"
-	consoleTimeout = 15 * time.Minute // in which 160 pages are checked, on a machine that does other things too
-)
+const consoleTimeout = 15 * time.Minute // in which 200 looks are taken, on a machine that does other things too
 
-// consoleKeys are the keys that hold the password of consoleRole, as namespace, Secret and key.
-var consoleKeys = [][3]string{{"store", "db", "password"}, {"invoices", "orders", "DB_PASSWORD"}, {"invoices", "worker", "password"}}
+// consoleStory is one playing of the console's story.
+type consoleStory struct {
+	hands string      // what the jobs are done with: mouse or keyboard
+	role  string      // the login whose password is turned
+	keys  [][3]string // what holds it, as namespace, Secret and key
+}
 
 // TestConsole plays the console's story in Chromium, from the one-time link to the verified log. The pages say what
 // Keyturn believes; whether it is so is asked of kubectl and psql here.
 func TestConsole(t *testing.T) {
+	playStory(t, consoleStory{
+		hands: "mouse", role: "console_app",
+		keys: [][3]string{{"store", "db", "password"}, {"invoices", "orders", "DB_PASSWORD"}, {"invoices", "worker", "password"}},
+	})
+}
+
+// TestConsoleKeyboard plays the same story without a mouse.
+func TestConsoleKeyboard(t *testing.T) {
+	playStory(t, consoleStory{
+		hands: "keyboard", role: "console_keys",
+		keys: [][3]string{{"depot", "db", "password"}, {"bills", "orders", "DB_PASSWORD"}, {"bills", "worker", "password"}},
+	})
+}
+
+// playStory plays s against servers of its own and proves what came of it.
+func playStory(t *testing.T, s consoleStory) {
+	t.Helper()
 	if !console.Built() {
 		t.Fatal("the console is not built into this test: run `make console`")
 	}
 	folder := t.TempDir()
 	old := rand.Text() + "-old"
-	consoleWorld(t, old)
+	consoleWorld(t, s, old)
 	server := startConsole(t, folder)
 
 	ctx, cancel := context.WithTimeout(t.Context(), consoleTimeout)
 	defer cancel()
-	out, err := playConsole(ctx, t, folder, old, server)
+	out, err := playConsole(ctx, t, s, folder, old, server)
 	t.Log("\n" + out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	provedInConsole(t, old)
+	provedInConsole(t, s, old)
 }
 
 // consoleWorld makes the role and the Secrets that hold its password.
-func consoleWorld(t *testing.T, password string) {
+func consoleWorld(t *testing.T, s consoleStory, password string) {
 	t.Helper()
 	plane, ctx := bed.clusters.Planes[0], t.Context()
-	sql := fmt.Sprintf("SET log_statement = 'none';\nCREATE ROLE %s LOGIN PASSWORD '%s'", consoleRole, password)
+	sql := fmt.Sprintf("SET log_statement = 'none';\nCREATE ROLE %s LOGIN PASSWORD '%s'", s.role, password)
 	if _, err := bed.postgres.Psql(ctx, bed.postgres.SuperUser, bed.postgres.SuperPassword, sql); err != nil {
 		t.Fatal(err)
 	}
 	var manifests []string
-	for _, ns := range []string{"invoices", "store"} {
+	for _, ns := range s.namespaces() {
 		manifests = append(manifests, fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: %s}\n", ns))
 	}
-	for _, k := range consoleKeys {
+	for _, k := range s.keys {
 		manifests = append(manifests, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {namespace: %s, name: %s}\nstringData: {%s: %q, other: untouched}\n",
 			k[0], k[1], k[2], password))
 	}
 	if _, err := plane.Kubectl(ctx, strings.Join(manifests, "---\n"), "apply", "-f", "-"); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// namespaces are those of the keys, in order.
+func (s consoleStory) namespaces() []string {
+	var out []string
+	for _, k := range s.keys {
+		out = append(out, k[0])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // consoleServer is where the program under test listens, and the token of its one-time link.
@@ -137,7 +165,7 @@ func freeAddress(t *testing.T) string {
 }
 
 // playConsole runs the browser's part and returns what it said. Passwords reach it in files.
-func playConsole(ctx context.Context, t *testing.T, folder, password string, server consoleServer) (string, error) {
+func playConsole(ctx context.Context, t *testing.T, s consoleStory, folder, password string, server consoleServer) (string, error) {
 	t.Helper()
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
@@ -156,10 +184,10 @@ func playConsole(ctx context.Context, t *testing.T, folder, password string, ser
 		"STORY_URL="+server.url, "STORY_FOLDER="+folder, "STORY_SETUP_FILE="+file("setup", server.token),
 		"STORY_ADMIN_FILE="+file("admin", hex.EncodeToString([]byte(rand.Text()))),
 		"STORY_CONSOLE="+filepath.Join(root, "console"), "STORY_OUT="+filepath.Join(root, "test-results", "console"),
-		"STORY_CLUSTER_URL="+plane.URL, "STORY_CLUSTER_CA="+file("ca.crt", string(plane.CAPEM)), "STORY_NAMESPACES=invoices,store",
+		"STORY_CLUSTER_URL="+plane.URL, "STORY_CLUSTER_CA="+file("ca.crt", string(plane.CAPEM)), "STORY_NAMESPACES="+strings.Join(s.namespaces(), ","),
 		"STORY_DB_HOST="+bed.postgres.Host, fmt.Sprint("STORY_DB_PORT=", bed.postgres.Port), "STORY_DB_CA="+bed.postgres.CAFile,
-		"STORY_ROLE="+consoleRole, "STORY_ROLE_FILE="+file("role", password),
-		"STORY_SECRET="+consoleKeys[0][0]+"/"+consoleKeys[0][1], "STORY_KEY="+consoleKeys[0][2],
+		"STORY_HANDS="+s.hands, "STORY_ROLE="+s.role, "STORY_ROLE_FILE="+file("role", password),
+		"STORY_SECRET="+s.keys[0][0]+"/"+s.keys[0][1], "STORY_KEY="+s.keys[0][2],
 		"KUBECTL="+filepath.Join(root, "tools", "kube", "bin", "kubectl"), "KUBECONFIG="+plane.Kubeconfig,
 	)
 	// The browser is a child of node: both go with their group.
@@ -177,10 +205,10 @@ func playConsole(ctx context.Context, t *testing.T, folder, password string, ser
 
 // provedInConsole reads the keys with kubectl and logs in with psql: one new password stands in all keys and works, and
 // the old one does not.
-func provedInConsole(t *testing.T, old string) {
+func provedInConsole(t *testing.T, s consoleStory, old string) {
 	t.Helper()
 	var found []string
-	for _, k := range consoleKeys {
+	for _, k := range s.keys {
 		text, err := bed.clusters.Planes[0].Kubectl(t.Context(), "", "-n", k[0], "get", "secret", k[1], "-o", "jsonpath={.data."+k[2]+"} {.data.other}")
 		if err != nil {
 			t.Fatal(err)
@@ -198,10 +226,10 @@ func provedInConsole(t *testing.T, old string) {
 	if found = slices.Compact(found); len(found) != 1 || found[0] == old {
 		t.Fatalf("the keys hold %d different values, or the old one", len(found))
 	}
-	if _, err := bed.postgres.Psql(t.Context(), consoleRole, found[0], "SELECT 1"); err != nil {
+	if _, err := bed.postgres.Psql(t.Context(), s.role, found[0], "SELECT 1"); err != nil {
 		t.Errorf("psql with what stands in the keys: %v", err)
 	}
-	if _, err := bed.postgres.Psql(t.Context(), consoleRole, old, "SELECT 1"); err == nil || !strings.Contains(err.Error(), "password authentication failed") {
+	if _, err := bed.postgres.Psql(t.Context(), s.role, old, "SELECT 1"); err == nil || !strings.Contains(err.Error(), "password authentication failed") {
 		t.Errorf("psql with the old password: %v, should be refused", err)
 	}
 }

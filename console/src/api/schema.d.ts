@@ -667,6 +667,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** A user's sessions that last, newest first */
+        get: operations["session.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** End a session, at once */
+        delete: operations["session.end"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/setup": {
         parameters: {
             query?: never;
@@ -878,7 +912,7 @@ export interface components {
             /** Format: date-time */
             signedAt?: string;
             /** @enum {string} */
-            state: "intact" | "broken" | "unverified";
+            state: "intact" | "broken" | "unchecked";
             /** Format: int64 */
             unsequenced: number;
         };
@@ -1055,6 +1089,9 @@ export interface components {
         ItemsFetch: {
             items: components["schemas"]["Fetch"][] | null;
         };
+        ItemsOpenSession: {
+            items: components["schemas"]["OpenSession"][] | null;
+        };
         ItemsVersion: {
             items: components["schemas"]["Version"][] | null;
         };
@@ -1182,6 +1219,23 @@ export interface components {
             password: string;
             /** @enum {string} */
             role: "administrator" | "operator" | "auditor" | "user";
+        };
+        OpenSession: {
+            address: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            /** Format: date-time */
+            createdAt: string;
+            current: boolean;
+            /** Format: date-time */
+            expiresAt: string;
+            id: string;
+            /** Format: date-time */
+            idleUntil: string;
+            /** Format: date-time */
+            lastSeenAt: string;
+            user: components["schemas"]["Member"];
         };
         Overview: {
             accounts: {
@@ -1913,7 +1967,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description id of an account or a Secret */
+                /** @description id */
                 account: string;
             };
             cookie?: never;
@@ -3464,6 +3518,8 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description only those with keys that are not mapped, with these keys */
+                unmapped?: boolean;
             };
             header?: never;
             path?: never;
@@ -3634,6 +3690,68 @@ export interface operations {
             204: {
                 headers: {
                     "Set-Cookie"?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "session.list": {
+        parameters: {
+            query?: {
+                /** @description id or name; without it the caller */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemsOpenSession"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "session.end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
                     [name: string]: unknown;
                 };
                 content?: never;

@@ -13,10 +13,7 @@ func startServer(ctx context.Context, s *Stage) error {
 	if err := s.server.start(ctx); err != nil {
 		return err
 	}
-	if s.server.code == "" {
-		return errors.New("the server printed no setup link")
-	}
-	return nil
+	return s.server.awaitCode(ctx)
 }
 
 // provedStart relies on start, which speaks TLS only with the certificate whose SHA-256 was printed.

@@ -89,6 +89,21 @@ func (s *server) start(ctx context.Context) error {
 	})
 }
 
+// awaitCode waits for the setup link, which is printed after the server answers.
+func (s *server) awaitCode(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	return poll(ctx, "the server prints a setup link", func() error {
+		if err := s.readGreeting(); err != nil {
+			return err
+		}
+		if s.code == "" {
+			return errors.New("the server printed no setup link")
+		}
+		return nil
+	})
+}
+
 func appendTo(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 }
