@@ -39,6 +39,10 @@ func serve(ctx context.Context, o cli.ServerOptions, out, errs io.Writer) error 
 	if err != nil {
 		return err
 	}
+	// What lives long here is small next to what comes and goes: collecting half as often saves a tenth of the CPU.
+	if config.Env("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 	return app.Serve(ctx, cfg, out, logger(cfg, errs))
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,7 +72,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 				return fetcher.Saw(ctx, clusterID, readBack(seen))
 			}}
 		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
-		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: fetcher.Run, Slots: fetchSlots, Every: dueEvery, Log: s.log}
+		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
 		connect = &inventory.Connections{Store: rows, Connector: look, Vault: ring, Owner: needsGrant}
 		kept    = newAnchor(s.cfg.Data)
 	)
@@ -150,6 +151,14 @@ func (s *server) start(ctx context.Context, runs, fetches *jobs.Worker, sequence
 			}
 		})
 	})
+}
+
+// frugal is do, which reads much and keeps nothing of it, giving the memory back at its end.
+func frugal(do func(context.Context, string) error) func(context.Context, string) error {
+	return func(ctx context.Context, id string) error {
+		defer debug.FreeOSMemory()
+		return do(ctx, id)
+	}
 }
 
 // every calls do at once and then in intervals until ctx ends.

@@ -77,8 +77,11 @@ func (c *clause) String() string {
 // along is String for a query that follows the index on its order: SQLite cannot use those on the ways then, which would
 // have it find every row in sight and sort them all.
 func (c *clause) along() string {
-	return where(append(slices.Clone(c.terms), c.sight(func(w way) string { return "COALESCE(" + w.column + ", '')" })...))
+	return where(append(slices.Clone(c.terms), c.sight(func(w way) string { return unindexed(w.column) })...))
 }
+
+// unindexed is expr, which is a TEXT, in a form that no index is on.
+func unindexed(expr string) string { return "COALESCE(" + expr + ", '')" }
 
 // apart returns a WHERE clause for each way, which together choose every row once. Each can be answered by one index.
 func (c *clause) apart() []string {

@@ -27,7 +27,7 @@ func (s *Store) AddSecrets(ctx context.Context, all []Imported, ev audit.Event) 
 		batch[i] = inventory.Import{Secret: all[i].Secret, Values: &all[i].Version}
 	}
 	return s.bulk(ctx, func(tx *Tx) error {
-		if err := putSecrets(ctx, tx, batch); err != nil {
+		if err := putSecrets(ctx, tx, batch, nil); err != nil {
 			return err
 		}
 		return record(ctx, tx, ev)
@@ -35,21 +35,33 @@ func (s *Store) AddSecrets(ctx context.Context, all []Imported, ev audit.Event) 
 }
 
 // putSecrets inserts Secrets or replaces the rows with their ids, and the keys and the current version of those that come
-// with values. There is no statement for a single Secret in here.
-func putSecrets(ctx context.Context, tx *Tx, batch []inventory.Import) error {
+// with values. There is no statement for a single Secret in here. Of those that asWas names, the columns that lists are
+// sorted and counted by are as they are stored, and their indexes are spared.
+func putSecrets(ctx context.Context, tx *Tx, batch []inventory.Import, asWas map[string]bool) error {
 	if err := clearValues(ctx, tx, batch); err != nil {
 		return err
 	}
-	_, err := insertFew(ctx, tx, `INSERT INTO secrets (`+secretColumns+`)`, 18, `ON CONFLICT (id) DO UPDATE SET uid = excluded.uid,
-		resource_version = excluded.resource_version, type = excluded.type, immutable = excluded.immutable, labels = excluded.labels,
-		size = excluded.size, current = excluded.current, state = excluded.state, reason = excluded.reason, created_at = excluded.created_at,
-		seen_at = excluded.seen_at, deleted_at = 0, rev = secrets.rev + 1`, len(batch), func(args []any, i int) []any {
-		x := batch[i].Secret
-		return append(args, x.ID, x.ClusterID, x.ResourceID, x.Namespace, x.Name, x.UID, x.ResourceVersion, x.Type, flag(x.Immutable),
-			labels(x.Labels), x.Size, x.Current, string(x.State), x.Reason, micro(x.CreatedAt), micro(x.SeenAt), micro(x.DeletedAt), 1)
-	})
-	if err != nil {
-		return err
+	const same = `ON CONFLICT (id) DO UPDATE SET uid = excluded.uid, resource_version = excluded.resource_version, type = excluded.type,
+		immutable = excluded.immutable, labels = excluded.labels, size = excluded.size, current = excluded.current, reason = excluded.reason,
+		seen_at = excluded.seen_at, rev = secrets.rev + 1`
+	const other = same + `, state = excluded.state, created_at = excluded.created_at, deleted_at = 0`
+	groups := map[string][]inventory.Secret{}
+	for _, x := range batch {
+		tail := other
+		if asWas[x.Secret.ID] {
+			tail = same
+		}
+		groups[tail] = append(groups[tail], x.Secret)
+	}
+	for tail, secrets := range groups {
+		_, err := insertFew(ctx, tx, `INSERT INTO secrets (`+secretColumns+`)`, 18, tail, len(secrets), func(args []any, i int) []any {
+			x := secrets[i]
+			return append(args, x.ID, x.ClusterID, x.ResourceID, x.Namespace, x.Name, x.UID, x.ResourceVersion, x.Type, flag(x.Immutable),
+				labels(x.Labels), x.Size, x.Current, string(x.State), x.Reason, micro(x.CreatedAt), micro(x.SeenAt), micro(x.DeletedAt), 1)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return putValues(ctx, tx, batch)
 }
@@ -197,7 +209,8 @@ func (s *Store) SawSecrets(ctx context.Context, clusterID string, batch []invent
 }
 
 func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []inventory.Import, ev audit.Event) (moved []string, err error) {
-	if batch, moved, err = unmoved(ctx, tx, batch); err != nil || len(batch) == 0 {
+	batch, asWas, moved, err := unmoved(ctx, tx, batch)
+	if err != nil || len(batch) == 0 {
 		return moved, err
 	}
 	resources, err := namespaceResources(ctx, tx, clusterID, batch)
@@ -211,7 +224,7 @@ func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []invent
 	if err := judgeMappings(ctx, tx, batch); err != nil {
 		return nil, err
 	}
-	if err := putSecrets(ctx, tx, batch); err != nil {
+	if err := putSecrets(ctx, tx, batch, asWas); err != nil {
 		return nil, err
 	}
 	for _, x := range batch { // a new one is announced by its resource, or a large fetch would flood the listeners
@@ -225,31 +238,40 @@ func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []invent
 	return moved, record(ctx, tx, ev)
 }
 
-// unmoved returns a copy of what of the batch is still at its base, and the ids of the others.
-func unmoved(ctx context.Context, tx *Tx, batch []inventory.Import) (still []inventory.Import, moved []string, err error) {
+// unmoved returns a copy of what of the batch is still at its base, and the ids of the others. asWas are those whose state
+// and time of creation are as they are stored.
+func unmoved(ctx context.Context, tx *Tx, batch []inventory.Import) (still []inventory.Import, asWas map[string]bool, moved []string, err error) {
 	var ids []string
 	for _, x := range batch {
 		if x.Base > 0 {
 			ids = append(ids, x.Secret.ID)
 		}
 	}
-	rev := make(map[string]int64, len(ids))
+	type stored struct {
+		id, state    string
+		rev, created int64
+	}
+	have := make(map[string]stored, len(ids))
 	err = inChunks(ids, func(part []string) error {
 		c := &clause{}
-		rows, err := queryAll(ctx, tx, scanStored, `SELECT `+storedColumns+` FROM secrets WHERE id IN (`+c.marks(part)+`)`, c.args...)
+		rows, err := queryAll(ctx, tx, func(r scanner) (x stored, err error) { return x, r.Scan(&x.id, &x.state, &x.rev, &x.created) },
+			`SELECT id, state, rev, created_at FROM secrets WHERE id IN (`+c.marks(part)+`)`, c.args...)
 		for _, r := range rows {
-			rev[r.ID] = r.Rev
+			have[r.id] = r
 		}
 		return err
 	})
+	asWas = make(map[string]bool, len(ids))
 	for _, x := range batch {
-		if x.Base == rev[x.Secret.ID] {
-			still = append(still, x)
-		} else {
+		h := have[x.Secret.ID]
+		if x.Base != h.rev {
 			moved = append(moved, x.Secret.ID)
+			continue
 		}
+		still = append(still, x)
+		asWas[x.Secret.ID] = x.Base > 0 && h.state == string(x.Secret.State) && h.created == micro(x.Secret.CreatedAt)
 	}
-	return still, moved, err
+	return still, asWas, moved, err
 }
 
 // namespaceResources returns the ids of the kubernetes resources of the batch's namespaces; those that are not there yet

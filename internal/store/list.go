@@ -69,7 +69,11 @@ func (l listing[T]) page(ctx context.Context, on queryer, q ListQuery, states []
 	if err != nil {
 		return p, err
 	}
-	if p.Counts, err = l.counts(ctx, on, where); err != nil {
+	by := l.state
+	if q.Search != "" { // an index that holds the name answers for all rows; the one on the state would have each of them read
+		by = unindexed(by)
+	}
+	if p.Counts, err = l.countsBy(ctx, on, by, where); err != nil {
 		return p, err
 	}
 	p.Total = l.total(p.Counts, states)
@@ -126,13 +130,18 @@ func (l listing[T]) check(q *ListQuery) (column, error) {
 }
 
 func (l listing[T]) counts(ctx context.Context, on queryer, where *clause) (map[string]int64, error) {
+	return l.countsBy(ctx, on, l.state, where)
+}
+
+// countsBy is counts with the state written as by.
+func (l listing[T]) countsBy(ctx context.Context, on queryer, by string, where *clause) (map[string]int64, error) {
 	type state struct {
 		name string
 		n    int64
 	}
 	texts := where.apart()
 	for i, w := range texts {
-		texts[i] = fmt.Sprintf(`SELECT %s, COUNT(*) FROM %s x%s GROUP BY 1`, l.state, l.table, w)
+		texts[i] = fmt.Sprintf(`SELECT %s, COUNT(*) FROM %s x%s GROUP BY 1`, by, l.table, w)
 	}
 	states, err := queryAll(ctx, on, func(r scanner) (c state, err error) { return c, r.Scan(&c.name, &c.n) },
 		l.with+strings.Join(texts, " UNION ALL "), where.args...)
@@ -158,7 +167,10 @@ const manyRows = 1000
 // query finds the page's rows by an index first, so that the answer's columns are only worked out for those.
 func (l listing[T]) query(q ListQuery, sort column, states []string, total int64, where *clause) (string, []any, error) {
 	c := where.copy()
+	follow := total >= manyRows
 	switch {
+	case len(states) > 0 && follow:
+		c.oneOf(unindexed(l.state), states)
 	case len(states) > 0:
 		c.oneOf(l.state, states)
 	case l.hidden != "":
@@ -176,11 +188,15 @@ func (l listing[T]) query(q ListQuery, sort column, states []string, total int64
 		c.and(fmt.Sprintf("(%s, x.id) %s (%s, %s)", sort.expr, than, c.arg(at.Key), c.arg(at.ID)))
 	}
 	chosen := c.String()
-	if total >= manyRows {
+	if follow {
 		chosen = c.along()
 	}
+	most := int64(q.Limit) + 1
+	if q.Cursor == "" { // when all that there are were found, looking for more would go on to the end of the table
+		most = max(0, min(most, total-int64(q.Offset)))
+	}
 	inner := fmt.Sprintf(`SELECT %[1]s AS k, x.id AS id FROM %[2]s x %[3]s%[4]s ORDER BY %[1]s %[5]s, x.id %[5]s LIMIT %[6]s OFFSET %[7]s`,
-		sort.expr, l.table, sort.join, chosen, dir, c.arg(q.Limit+1), c.arg(q.Offset))
+		sort.expr, l.table, sort.join, chosen, dir, c.arg(most), c.arg(q.Offset))
 	text := fmt.Sprintf(`%[1]sSELECT p.k, p.id, %[2]s FROM (%[3]s) p JOIN %[4]s x ON x.id = p.id %[5]s ORDER BY p.k %[6]s, p.id %[6]s`,
 		l.with, l.columns, inner, l.table, l.joins, dir)
 	return text, c.args, nil

@@ -111,7 +111,10 @@ func (s *Store) Secrets(ctx context.Context, v Viewer, q SecretQuery) (Page[Secr
 	where.equal(`x.id`, q.ID)
 	where.equal(`x.cluster_id`, q.ClusterID)
 	where.equal(`x.resource_id`, q.ResourceID)
-	where.equal(`x.namespace`, q.Namespace)
+	if q.Namespace != "" { // there is an index on the resources of that namespace, none on the namespace
+		ns := where.arg(clean(q.Namespace))
+		where.and(`x.namespace = ` + ns + ` AND x.resource_id IN (SELECT id FROM resources WHERE namespace = ` + ns + `)`)
+	}
 	where.equal(`x.name`, q.Name)
 	where.oneOf(`x.type`, q.Type)
 	if q.Unmapped {

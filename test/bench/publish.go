@@ -105,7 +105,7 @@ func (b *bench) reset(ctx context.Context, account string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	for {
-		if err := sleep(ctx, lookEvery); err != nil {
+		if err := sleep(ctx, 5*lookEvery); err != nil {
 			return time.Time{}, err
 		}
 		page, err := b.client.Runs(ctx, client.RunFilter{Account: account, ListOptions: client.ListOptions{Limit: 1, Sort: "-created"}})
