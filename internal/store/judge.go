@@ -36,8 +36,15 @@ func judgeMappings(ctx context.Context, tx *Tx, batch []inventory.Import) error 
 		if err != nil {
 			return err
 		}
+		changed := map[verdict][]string{}
 		for _, m := range mapped {
-			if err := judgeMapping(ctx, tx, m, by[m.secret]); err != nil {
+			if v, differs := judged(m, by[m.secret]); differs {
+				changed[v] = append(changed[v], m.id)
+				tx.Changed("mapping", m.id, m.rev+1, m.account)
+			}
+		}
+		for v, ids := range changed {
+			if err := v.store(ctx, tx, ids); err != nil {
 				return err
 			}
 		}
@@ -62,7 +69,16 @@ func print(b []byte) *vault.Fingerprint {
 	return &fp
 }
 
-func judgeMapping(ctx context.Context, tx *Tx, m mappedKey, x *inventory.Import) error {
+// verdict is what a mapping becomes. The mappings of one run mostly become the same.
+type verdict struct {
+	state    inventory.KeyState
+	reason   string
+	expected vault.Fingerprint
+	expects  bool // expected is set
+}
+
+// judged returns what a mapping is after its Secret was seen as x, and whether that differs from what is stored.
+func judged(m mappedKey, x *inventory.Import) (verdict, bool) {
 	var now *vault.Fingerprint
 	for _, k := range x.Secret.Keys {
 		if k.Name == m.key {
@@ -70,18 +86,27 @@ func judgeMapping(ctx context.Context, tx *Tx, m mappedKey, x *inventory.Import)
 		}
 	}
 	is := m.is.Judge(x.Secret.UID, now, slices.Contains(x.Written, m.key))
-	same := m.is.Expected == nil && is.Expected == nil || m.is.Expected != nil && is.Expected != nil && *m.is.Expected == *is.Expected
-	if is.State == m.is.State && is.Reason == m.is.Reason && same {
-		return nil
+	v := verdict{state: is.State, reason: is.Reason}
+	if v.expects = is.Expected != nil; v.expects {
+		v.expected = *is.Expected
 	}
+	same := v.expects == (m.is.Expected != nil) && (!v.expects || v.expected == *m.is.Expected)
+	return v, is.State != m.is.State || is.Reason != m.is.Reason || !same
+}
+
+// store gives the verdict to the mappings with these ids.
+func (v verdict) store(ctx context.Context, tx *Tx, ids []string) error {
 	var expected []byte
-	if is.Expected != nil {
-		expected = is.Expected[:]
+	if v.expects {
+		expected = v.expected[:]
 	}
-	tx.Changed("mapping", m.id, m.rev+1, m.account)
-	_, err := exec(ctx, tx, `UPDATE mappings SET state = $2, reason = $3, fingerprint = $4, checked_at = $5, rev = rev + 1 WHERE id = $1`,
-		m.id, string(is.State), is.Reason, expected, micro(time.Now()))
-	return err
+	return inChunks(ids, func(part []string) error {
+		c := &clause{}
+		text := `UPDATE mappings SET state = ` + c.arg(string(v.state)) + `, reason = ` + c.arg(v.reason) + `, fingerprint = ` + c.arg(expected) +
+			`, checked_at = ` + c.arg(micro(time.Now())) + `, rev = rev + 1 WHERE id IN (` + c.marks(part) + `)`
+		_, err := exec(ctx, tx, text, c.args...)
+		return err
+	})
 }
 
 // MarkGone implements inventory.FetchStore.

@@ -223,14 +223,39 @@ func (s *Store) SaveWrites(ctx context.Context, run rotation.Run, writes []rotat
 		if err != nil {
 			return err
 		}
-		for _, w := range writes {
-			if err := saveMapping(ctx, tx, run, w); err != nil {
-				return err
-			}
+		if err := saveMappings(ctx, tx, run, writes); err != nil {
+			return err
 		}
 		tx.Changed("run", run.ID, 0, run.AccountID)
 		return record(ctx, tx, evs...)
 	})
+}
+
+// saveMappings gives mappings the state of their writes. Those that were written are in sync already when the repository
+// was told what was read back, and then only learn which version that was.
+func saveMappings(ctx context.Context, tx *Tx, run rotation.Run, writes []rotation.Write) error {
+	var done []string
+	for _, w := range writes {
+		if w.State == rotation.WriteDone {
+			done = append(done, w.MappingID)
+		}
+	}
+	told := map[string]bool{}
+	err := inChunks(done, func(part []string) error {
+		c := &clause{}
+		set := `UPDATE mappings SET written = ` + c.arg(run.New) + `, checked_at = ` + c.arg(micro(time.Now())) + `, rev = rev + 1`
+		ids, err := queryAll(ctx, tx, scanText, set+` WHERE id IN (`+c.marks(part)+`) AND state = 'in_sync' AND reason = '' RETURNING id`, c.args...)
+		for _, id := range ids {
+			told[id] = true
+		}
+		return err
+	})
+	for _, w := range writes {
+		if err == nil && !told[w.MappingID] {
+			err = saveMapping(ctx, tx, run, w)
+		}
+	}
+	return err
 }
 
 func saveMapping(ctx context.Context, tx *Tx, run rotation.Run, w rotation.Write) error {
