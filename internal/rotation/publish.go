@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
-	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -61,22 +57,6 @@ type Seen struct {
 	// Written are the keys that this run has put there and proved; only what is given to Engine.Saw has any.
 	Written []string
 }
-
-// inFlight is how many Secrets of one cluster are written at once. API servers answer 16 to 64 at their best rate.
-const inFlight = 32
-
-// underWay is how many Secrets of one cluster are begun and not proved yet, whole namespaces at a time. It keeps the
-// requests at their limit while some namespaces are proved, and every namespace is proved soon after it was begun.
-const underWay = 2 * inFlight
-
-// limit bounds what is done in one cluster at a time.
-type limit struct {
-	requests chan struct{}
-	secrets  *semaphore.Weighted
-}
-
-// maxSaved is how many Secrets are stored in one transaction, but for those of a single namespace.
-const maxSaved = 256
 
 // maxConflicts is how often a Secret that changes under the write is read and decided again.
 const maxConflicts = 5
@@ -174,15 +154,14 @@ func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value va
 	limits := map[string]limit{}
 	for id := range byNamespace {
 		if limits[id[0]].requests == nil {
-			limits[id[0]] = limit{requests: make(chan struct{}, inFlight), secrets: semaphore.NewWeighted(underWay)}
+			limits[id[0]] = limit{requests: make(chan struct{}, inFlight), secrets: newBudget(underWay)}
 		}
 	}
 	for id, ps := range byNamespace {
 		work.Go(func() {
-			share := min(int64(len(ps)), underWay)
-			if limits[id[0]].secrets.Acquire(context.WithoutCancel(ctx), share) == nil {
-				defer limits[id[0]].secrets.Release(share)
-			}
+			share := min(len(ps), underWay)
+			limits[id[0]].secrets.take(share)
+			defer limits[id[0]].secrets.give(share)
 			results <- e.writeNamespace(ctx, run, id[0], id[1], ps, value, limits[id[0]].requests)
 		})
 	}
@@ -227,58 +206,6 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 		ps[i].writes = proved(ps[i].writes, seen[ps[i].name], err, value)
 	}
 	return result{cluster, seen, ps}
-}
-
-// result is what became of the places of one namespace, and what the last read showed of them.
-type result struct {
-	cluster string
-	seen    map[string]Seen
-	places  []place
-}
-
-// saw hands what was read back to the repository, before the writes count as done: a sync would otherwise take what this
-// run wrote for a change that somebody made in the cluster. It returns the writes of all results.
-func (e *Engine) saw(ctx context.Context, results []result) (writes []Write) {
-	seen, failed := map[string][]Seen{}, map[string]error{}
-	for _, r := range results {
-		for _, p := range r.places {
-			if s, there := r.seen[p.name]; there {
-				s.Written = p.written()
-				seen[r.cluster] = append(seen[r.cluster], s)
-			}
-		}
-	}
-	for cluster, all := range seen {
-		if e.Saw != nil {
-			failed[cluster] = e.Saw(ctx, cluster, all)
-		}
-	}
-	for _, r := range results {
-		for _, p := range r.places {
-			writes = append(writes, kept(p.writes, failed[r.cluster])...)
-		}
-	}
-	return writes
-}
-
-// written returns the keys that are proved to hold the new value.
-func (p place) written() (keys []string) {
-	for _, w := range p.writes {
-		if w.State == WriteDone {
-			keys = append(keys, w.Key)
-		}
-	}
-	return keys
-}
-
-// kept holds writes back that the repository could not be told of: they are read and told again.
-func kept(writes []Write, err error) []Write {
-	for i := range writes {
-		if err != nil && writes[i].State == WriteDone {
-			writes[i].set(WriteHeld, "written and read back, but the repository did not take it: "+reason(err), "the run goes on by itself, or resume it")
-		}
-	}
-	return writes
 }
 
 // read reads Secrets that are about to be written, and then makes sure that the run is still this worker's. Whoever takes
@@ -406,45 +333,4 @@ func failed(writes []Write, err error) []Write {
 
 func (w *Write) set(s WriteState, reason, cure string) {
 	w.State, w.Reason, w.Cure, w.At = s, reason, cure, time.Now().UTC()
-}
-
-// save stores results as they come: those that came while the ones before were being stored go together, so that progress
-// is live and a thousand Secrets are not a thousand commits. When that fails it calls stop, so that nothing more is
-// written, and waits for what is under way.
-func (e *Engine) save(ctx context.Context, run Run, results <-chan result, stop func()) (first error) {
-	for r := range results {
-		batch := []result{r}
-		for secrets := len(r.places); len(results) > 0 && secrets < maxSaved; {
-			r = <-results
-			batch, secrets = append(batch, r), secrets+len(r.places)
-		}
-		if first != nil {
-			continue
-		}
-		if first = e.saveAll(ctx, run, e.saw(ctx, batch)); first != nil {
-			stop()
-		}
-	}
-	return first
-}
-
-func (e *Engine) saveAll(ctx context.Context, run Run, writes []Write) error {
-	evs := make([]audit.Event, len(writes))
-	for i, w := range writes {
-		evs[i] = e.writeEvent(run, w)
-	}
-	return e.Store.SaveWrites(ctx, run, writes, evs)
-}
-
-func (e *Engine) writeEvent(run Run, w Write) audit.Event {
-	ev := audit.New(worker, "secret.write", audit.Object{Kind: "secret", ID: w.SecretID, Name: w.Namespace + "/" + w.Name})
-	ev.Run = run.ID
-	ev = ev.With("key", w.Key).With("state", string(w.State))
-	if w.Taken != "" {
-		ev = ev.With("taken_over_from", w.Taken)
-	}
-	if w.Reason != "" {
-		ev = ev.With("reason", strings.ToValidUTF8(w.Reason, "?"))
-	}
-	return ev
 }

@@ -1,0 +1,104 @@
+package rotation
+
+import (
+	"context"
+	"strings"
+
+	"github.com/keyturn/keyturn/internal/audit"
+)
+
+// maxSaved is how many Secrets are stored in one transaction, but for those of a single namespace.
+const maxSaved = 256
+
+// result is what became of the places of one namespace, and what the last read showed of them.
+type result struct {
+	cluster string
+	seen    map[string]Seen
+	places  []place
+}
+
+// saw hands what was read back to the repository, before the writes count as done: a sync would otherwise take what this
+// run wrote for a change that somebody made in the cluster. It returns the writes of all results.
+func (e *Engine) saw(ctx context.Context, results []result) (writes []Write) {
+	seen, errs := map[string][]Seen{}, map[string]error{}
+	for _, r := range results {
+		for _, p := range r.places {
+			if s, there := r.seen[p.name]; there {
+				s.Written = p.written()
+				seen[r.cluster] = append(seen[r.cluster], s)
+			}
+		}
+	}
+	for cluster, all := range seen {
+		if e.Saw != nil {
+			errs[cluster] = e.Saw(ctx, cluster, all)
+		}
+	}
+	for _, r := range results {
+		for _, p := range r.places {
+			writes = append(writes, kept(p.writes, errs[r.cluster])...)
+		}
+	}
+	return writes
+}
+
+// written returns the keys that are proved to hold the new value.
+func (p place) written() (keys []string) {
+	for _, w := range p.writes {
+		if w.State == WriteDone {
+			keys = append(keys, w.Key)
+		}
+	}
+	return keys
+}
+
+// kept holds writes back that the repository could not be told of: they are read and told again.
+func kept(writes []Write, err error) []Write {
+	for i := range writes {
+		if err != nil && writes[i].State == WriteDone {
+			writes[i].set(WriteHeld, "written and read back, but the repository did not take it: "+reason(err), "the run goes on by itself, or resume it")
+		}
+	}
+	return writes
+}
+
+// save stores results as they come: those that came while the ones before were being stored go together, so that progress
+// is live and a thousand Secrets are not a thousand commits. When that fails it calls stop, so that nothing more is
+// written, and waits for what is under way.
+func (e *Engine) save(ctx context.Context, run Run, results <-chan result, stop func()) (first error) {
+	for r := range results {
+		batch := []result{r}
+		for secrets := len(r.places); len(results) > 0 && secrets < maxSaved; {
+			r = <-results
+			batch, secrets = append(batch, r), secrets+len(r.places)
+		}
+		if first != nil {
+			continue
+		}
+		if first = e.saveAll(ctx, run, e.saw(ctx, batch)); first != nil {
+			stop()
+		}
+	}
+	return first
+}
+
+func (e *Engine) saveAll(ctx context.Context, run Run, writes []Write) error {
+	evs := make([]audit.Event, len(writes))
+	for i, w := range writes {
+		evs[i] = e.writeEvent(run, w)
+	}
+	return e.Store.SaveWrites(ctx, run, writes, evs)
+}
+
+func (e *Engine) writeEvent(run Run, w Write) audit.Event {
+	ev := audit.New(worker, "secret.write", audit.Object{Kind: "secret", ID: w.SecretID, Name: w.Namespace + "/" + w.Name})
+	ev.Run = run.ID
+	ev = ev.With("key", w.Key).With("state", string(w.State))
+	if w.Taken != "" {
+		ev = ev.With("taken_over_from", w.Taken)
+	}
+	if w.Reason != "" {
+		ev = ev.With("reason", strings.ToValidUTF8(w.Reason, "?"))
+	}
+	return ev
+}
