@@ -58,9 +58,7 @@ func playStory(t *testing.T, s consoleStory) {
 	consoleWorld(t, s, old)
 	server := startConsole(t, folder)
 
-	ctx, cancel := context.WithTimeout(t.Context(), consoleTimeout)
-	defer cancel()
-	out, err := playConsole(ctx, t, s, folder, old, server)
+	out, err := playConsole(t.Context(), t, s, folder, old, server)
 	t.Log("\n" + out)
 	if err != nil {
 		t.Fatal(err)
@@ -167,10 +165,6 @@ func freeAddress(t *testing.T) string {
 // playConsole runs the browser's part and returns what it said. Passwords reach it in files.
 func playConsole(ctx context.Context, t *testing.T, s consoleStory, folder, password string, server consoleServer) (string, error) {
 	t.Helper()
-	root, err := filepath.Abs(filepath.Join("..", ".."))
-	if err != nil {
-		return "", err
-	}
 	file := func(name, text string) string {
 		path := filepath.Join(folder, name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -179,17 +173,32 @@ func playConsole(ctx context.Context, t *testing.T, s consoleStory, folder, pass
 		return path
 	}
 	plane := bed.clusters.Planes[0]
-	cmd := exec.CommandContext(ctx, "node", filepath.Join("console", "story.mjs"))
-	cmd.Env = append(os.Environ(),
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		return "", err
+	}
+	return inBrowser(ctx, "story.mjs",
 		"STORY_URL="+server.url, "STORY_FOLDER="+folder, "STORY_SETUP_FILE="+file("setup", server.token),
 		"STORY_ADMIN_FILE="+file("admin", hex.EncodeToString([]byte(rand.Text()))),
-		"STORY_CONSOLE="+filepath.Join(root, "console"), "STORY_OUT="+filepath.Join(root, "test-results", "console"),
 		"STORY_CLUSTER_URL="+plane.URL, "STORY_CLUSTER_CA="+file("ca.crt", string(plane.CAPEM)), "STORY_NAMESPACES="+strings.Join(s.namespaces(), ","),
 		"STORY_DB_HOST="+bed.postgres.Host, fmt.Sprint("STORY_DB_PORT=", bed.postgres.Port), "STORY_DB_CA="+bed.postgres.CAFile,
 		"STORY_HANDS="+s.hands, "STORY_ROLE="+s.role, "STORY_ROLE_FILE="+file("role", password),
 		"STORY_SECRET="+s.keys[0][0]+"/"+s.keys[0][1], "STORY_KEY="+s.keys[0][2],
 		"KUBECTL="+filepath.Join(root, "tools", "kube", "bin", "kubectl"), "KUBECONFIG="+plane.Kubeconfig,
 	)
+}
+
+// inBrowser runs a script of this test's folder with an environment and returns what it said.
+func inBrowser(ctx context.Context, script string, env ...string) (string, error) {
+	root, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, consoleTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", filepath.Join("console", script))
+	cmd.Env = append(os.Environ(), "STORY_CONSOLE="+filepath.Join(root, "console"), "STORY_OUT="+filepath.Join(root, "test-results", "console"))
+	cmd.Env = append(cmd.Env, env...)
 	// The browser is a child of node: both go with their group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

@@ -15,6 +15,10 @@ export type Kind =
   | 'audit'
   | 'user'
   | 'session'
+  | 'group'
+  | 'token'
+  | 'fetch'
+  | 'server'
 
 /** A filter as it stands in the URL: a value, or several for "or". */
 export type Filter = Readonly<Record<string, string | readonly string[] | undefined>>

@@ -96,6 +96,18 @@ export function lostConnection(wrote: boolean): Problem {
   })
 }
 
+/** A part of the console that did not load: the server is away, or has another version of the console by now. */
+export function partMissing(): Problem {
+  return new Problem({
+    type: 'part-missing',
+    title: 'This page could not be loaded',
+    status: 0,
+    cause: 'The server could not be reached, or it has a newer console.',
+    cure: 'Check your connection, then reload the page.',
+    unchanged: 'The server was not asked to change anything.',
+  })
+}
+
 /** Turns anything thrown into a problem, so that no page shows a raw error. */
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error

@@ -1,8 +1,10 @@
 import { Kbd, Modal, Table } from '@mantine/core'
 
 const shortcuts: readonly [string, string][] = [
+  ['Ctrl K', 'search, or jump to a page or an object'],
   ['?', 'this list'],
   ['/', 'filter the list'],
+  ['g, then a letter', 'o overview, c clusters, s Secrets, r resources, u runs, a audit'],
   ['j, k or arrows', 'next, previous row'],
   ['x', 'select the row'],
   ['Enter', 'open the row'],
@@ -18,7 +20,7 @@ export function Help({ opened, onClose }: { opened: boolean; onClose: () => void
         <Table.Tbody>
           {shortcuts.map(([key, what]) => (
             <Table.Tr key={key}>
-              <Table.Th scope="row"><Kbd>{key}</Kbd></Table.Th>
+              <Table.Th scope="row" w={160}><Kbd>{key}</Kbd></Table.Th>
               <Table.Td>{what}</Table.Td>
             </Table.Tr>
           ))}

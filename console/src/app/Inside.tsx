@@ -1,8 +1,9 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Outlet, useLocation } from '@tanstack/react-router'
-import { useCallback, useMemo, useState } from 'react'
+import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import { asProblem } from '../api/problem'
 import { keys } from '../api/keys'
+import { type Jump, withRecent } from '../features/palette/palette'
 import type { EntryKey } from '../ui/nav'
 import { PlainPage } from '../ui/Page'
 import { ProblemView } from '../ui/ProblemView'
@@ -10,9 +11,13 @@ import { ApiContext, bodyOf, makeApi, SessionContext } from './api'
 import { Frame } from './Frame'
 import { Help } from './Help'
 import { SessionWatch } from './session'
+import { useKeys } from './useKeys'
 
 // A full load after a change of session: nothing of the old one stays in memory.
 const leave = (address: string) => location.assign(address)
+
+const paletteAfterMs = 2000
+const Palette = lazy(() => import('../features/palette/Palette').then((m) => ({ default: m.Palette })))
 
 /** What a person who may do an operation finds in the rail. */
 const entryOf: readonly [EntryKey, string][] = [
@@ -28,6 +33,14 @@ export function Inside() {
   const client = useQueryClient()
   const { href } = useLocation()
   const [help, setHelp] = useState(false)
+  const [palette, setPalette] = useState<'never' | 'open' | 'closed'>('never')
+  const [recent, setRecent] = useState<readonly Jump[]>([])
+  useKeys()
+  useEffect(() => {
+    // Loaded and drawn closed when the page has come to rest, it opens at once.
+    const timer = setTimeout(() => setPalette((before) => (before === 'never' ? 'closed' : before)), paletteAfterMs)
+    return () => clearTimeout(timer)
+  }, [])
   const [watch] = useState(() => new SessionWatch())
   const api = useMemo(() => makeApi({ onSignedOut: watch.end, onSealed: () => leave('/sealed') }), [watch])
   const who = useQuery({
@@ -67,10 +80,16 @@ export function Inside() {
           idleUntil={session.idleUntil === undefined ? undefined : Date.parse(session.idleUntil)}
           onStay={onStay}
           onLeave={leave}
+          onJump={() => setPalette('open')}
           onHelp={() => setHelp(true)}
           onSignOut={signOut}
         >
           <Outlet />
+          {palette !== 'never' && (
+            <Suspense>
+              <Palette opened={palette === 'open'} onClose={() => setPalette('closed')} visible={visible} recent={recent} onJump={(jump) => setRecent((before) => withRecent(before, jump))} />
+            </Suspense>
+          )}
           <Help opened={help} onClose={() => setHelp(false)} />
         </Frame>
       </SessionContext>

@@ -3,6 +3,7 @@ import { act, fireEvent, screen, waitFor } from '@testing-library/react'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { makeRouter, takeSetupToken } from '../app/router'
 import { draw, expectAccessible } from '../test/render'
+import { partMissing } from '../api/problem'
 import { FailedPage, LoginPage, safeNext, SealedPage, SetupPage } from './pages'
 
 const answers: Response[] = []
@@ -92,6 +93,12 @@ test('an unknown address is not found; a fault shows no message of its own', asy
   expect(await screen.findByText('No such page')).toBeTruthy()
   draw(<FailedPage error={new Error('hunter2')} />)
   expect(document.body.textContent).not.toContain('hunter2')
+})
+
+test('a page that did not load says so, and not that the console is at fault', () => {
+  draw(<FailedPage error={partMissing()} />)
+  expect(screen.getByRole('heading', { name: 'This page could not be loaded' })).toBeTruthy()
+  expect(screen.getByRole('alert').textContent).toContain('Check your connection')
 })
 
 test('a login leads only to pages of this console', () => {

@@ -1,4 +1,5 @@
 import { Button, PasswordInput, Stack, TextInput } from '@mantine/core'
+import { Link } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { asProblem, type Problem } from '../api/problem'
 import { createAdministrator, type Health, health, unseal } from '../api/session'
@@ -109,14 +110,16 @@ export function NotFoundPage() {
   return (
     <PlainPage title="No such page">
       <p>There is nothing at this address, or you may not see it.</p>
+      <Button mt="md" component={Link} to="/">Go to the overview</Button>
     </PlainPage>
   )
 }
 
 export function FailedPage({ error }: { error: unknown }) {
+  const problem = asProblem(error)
   return (
-    <PlainPage title="This page failed">
-      <ProblemView problem={asProblem(error)} />
+    <PlainPage title={problem.fields.title}>
+      <ProblemView problem={problem} />
       <Button mt="md" onClick={() => location.reload()}>Reload</Button>
     </PlainPage>
   )

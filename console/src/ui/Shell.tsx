@@ -71,7 +71,7 @@ export function Shell({ user, visible, waiting, liveness, running, onJump, onHel
         </ActionIcon>
         <Crumbs crumbs={crumbs} />
         {onJump && (
-          <button type="button" className={classes.jump} onClick={onJump} aria-label="Search or jump to…" aria-keyshortcuts="Control+K Meta+K">
+          <button type="button" className={classes.jump} onClick={onJump} aria-keyshortcuts="Control+K Meta+K">
             <IconSearch {...iconProps} />
             <span className={classes.jumpWord}>Search or jump to…</span>
             <kbd className={classes.key} aria-hidden="true">Ctrl K</kbd>

@@ -25,6 +25,16 @@ function useNow(at: number, active: boolean): number {
   return now
 }
 
+/** What hover and focus show; drawn, and worked out, only then. */
+function BothZones({ at }: { at: number }) {
+  return (
+    <>
+      <div>{absolute(at, 'browser', { seconds: true })} ({Intl.DateTimeFormat().resolvedOptions().timeZone})</div>
+      <div>{absolute(at, 'utc', { seconds: true })}</div>
+    </>
+  )
+}
+
 /** The only way a time is shown: relative up to 7 days, then absolute; hover and focus give local, UTC and the zone. */
 export function Time({ at, as = 'relative' }: TimeProps) {
   const { preferences } = usePreferences()
@@ -34,14 +44,8 @@ export function Time({ at, as = 'relative' }: TimeProps) {
   if (Number.isNaN(ms)) return <span>time not known</span>
   const shown =
     (as === 'relative' ? relative(ms, now) : undefined) ?? absolute(ms, preferences.zone, { seconds: as === 'exact' })
-  const label = (
-    <>
-      <div>{absolute(ms, 'browser', { seconds: true })} ({Intl.DateTimeFormat().resolvedOptions().timeZone})</div>
-      <div>{absolute(ms, 'utc', { seconds: true })}</div>
-    </>
-  )
   return (
-    <Tooltip label={label} multiline>
+    <Tooltip label={<BothZones at={ms} />} multiline>
       <time dateTime={new Date(ms).toISOString()} tabIndex={inGrid ? -1 : 0} className={classes.time}>
         {shown}
       </time>

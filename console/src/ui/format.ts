@@ -18,16 +18,26 @@ export function relative(at: number, now: number): string | undefined {
   return at <= now ? `${amount} ago` : `in ${amount}`
 }
 
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+/** Making a format takes far longer than using it, and a list shows hundreds of times. */
+function formatOf(options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  const key = JSON.stringify(options)
+  let format = formats.get(key)
+  if (format === undefined) formats.set(key, (format = new Intl.DateTimeFormat('en-GB', options)))
+  return format
+}
+
 /** "12 Nov 14:02 CET"; with the year when it is not this one. */
 export function absolute(at: number, zone: Zone, options: { seconds?: boolean; now?: number } = {}): string {
   const date = new Date(at)
   const timeZone = zone === 'utc' ? 'UTC' : undefined
-  const part = (format: Intl.DateTimeFormatOptions) => new Intl.DateTimeFormat('en-GB', { timeZone, ...format }).format(date)
+  const part = (format: Intl.DateTimeFormatOptions) => formatOf({ timeZone, ...format }).format(date)
   const year = part({ year: 'numeric' })
-  const thisYear = new Intl.DateTimeFormat('en-GB', { timeZone, year: 'numeric' }).format(options.now ?? Date.now())
+  const thisYear = formatOf({ timeZone, year: 'numeric' }).format(options.now ?? Date.now())
   const calendar = part({ day: 'numeric', month: 'short' }) + (year === thisYear ? '' : ` ${year}`)
   const clock = part({ hour: '2-digit', minute: '2-digit', second: options.seconds ? '2-digit' : undefined, hourCycle: 'h23' })
-  const name = new Intl.DateTimeFormat('en-GB', { timeZone, timeZoneName: 'short' })
+  const name = formatOf({ timeZone, timeZoneName: 'short' })
     .formatToParts(date)
     .find((p) => p.type === 'timeZoneName')?.value
   return `${calendar} ${clock} ${name ?? 'UTC'}`

@@ -7,8 +7,11 @@ const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 const themes = ['light', 'dark']
 const widths = [1280, 390]
 
-/** Opens Chromium and returns a page with what watches it. `consoleDir` holds the installed playwright-core and axe-core. */
-export async function openBrowser({ consoleDir, out }) {
+/**
+ * Opens Chromium and returns a page with what watches it. `consoleDir` holds the installed playwright-core and axe-core.
+ * Without `looks` a look only waits for its page, and what the browser complains of is still told.
+ */
+export async function openBrowser({ consoleDir, out, looks = true }) {
   const require = createRequire(join(consoleDir, 'package.json'))
   const { chromium } = require('playwright-core')
   const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
@@ -28,27 +31,37 @@ export async function openBrowser({ consoleDir, out }) {
   })
   page.on('pageerror', (error) => faults.push(`${where}: ${error.message}`))
 
-  /** Looks at the page as it is, in both themes and both widths. */
+  /** Sticky parts are drawn where the page is scrolled to. */
+  const drawn = () => page.evaluate(() => new Promise((done) => { scrollTo(0, 0); requestAnimationFrame(() => requestAnimationFrame(done)) }))
+  const violations = async (at, rules = {}) => {
+    const found = await page.evaluate(`${axe}; axe.run(${JSON.stringify({ runOnly: tags, rules })})`)
+    for (const { id, nodes } of found.violations) faults.push(`${at}: ${id}: ${nodes.map(({ html }) => html.slice(0, 240)).join(' | ')}`)
+  }
+
+  /** Looks at the page as it is, in both themes and both widths, and in colours that the system forces. */
   const look = async (name, state) => {
     where = `${name}--${state}`
     await page.getByRole('heading', { level: 1 }).first().waitFor()
     // What is being read is marked as busy; the stream of events keeps the network from ever being idle.
     await page.waitForFunction(() => document.querySelector('main [aria-busy="true"]') === null)
+    if (!looks) return
     for (const width of widths) {
       await page.setViewportSize({ width, height: 800 })
       for (const colorScheme of themes) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-        // Sticky parts are drawn where the page is scrolled to.
-        await page.evaluate(() => new Promise((done) => { scrollTo(0, 0); requestAnimationFrame(() => requestAnimationFrame(done)) }))
+        await drawn()
         const at = `${where}--${colorScheme}--${width}`
         await page.screenshot({ path: join(out, `${at}.png`), fullPage: true })
-        const found = await page.evaluate(`${axe}; axe.run({ runOnly: ${JSON.stringify(tags)} })`)
-        for (const { id, nodes } of found.violations) faults.push(`${at}: ${id}: ${nodes.map(({ html }) => html.slice(0, 240)).join(' | ')}`)
+        await violations(at)
         if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) faults.push(`${at}: the page scrolls sideways`)
       }
     }
-    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
     await page.setViewportSize({ width: 1280, height: 800 })
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce', forcedColors: 'active' })
+    await drawn()
+    // Contrast is the system's there.
+    await violations(`${where}--forced--1280`, { 'color-contrast': { enabled: false } })
+    await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce', forcedColors: 'none' })
   }
   return { browser, page, faults, look, shoot: (name) => page.screenshot({ path: join(out, `${name}.png`), fullPage: true }) }
 }

@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { keyboard, mouse } from './hands.mjs'
 import { openBrowser } from './look.mjs'
 
 const env = (name) => {
@@ -19,7 +20,10 @@ const database = { host: env('STORY_DB_HOST'), port: env('STORY_DB_PORT'), ca: r
 const first = { secret: env('STORY_SECRET'), key: env('STORY_KEY') }
 const kubectl = (...args) => execFileSync(env('KUBECTL'), args, { encoding: 'utf8', env: { KUBECONFIG: env('KUBECONFIG'), HOME: folder, PATH: '/usr/bin:/bin' } })
 
-const { browser, page, faults, look, shoot } = await openBrowser({ consoleDir: env('STORY_CONSOLE'), out: env('STORY_OUT') })
+// With the keyboard every job is done once more; how the pages look was seen with the mouse.
+const byKeyboard = env('STORY_HANDS') === 'keyboard'
+const { browser, page, faults, look, shoot } = await openBrowser({ consoleDir: env('STORY_CONSOLE'), out: env('STORY_OUT'), looks: !byKeyboard })
+const hands = byKeyboard ? keyboard(page) : mouse(page)
 
 const button = (name) => page.getByRole('button', { name, exact: true })
 const link = (name) => page.getByRole('link', { name, exact: true })
@@ -31,10 +35,7 @@ const go = async (path) => {
   await page.getByRole('heading', { level: 1 }).first().waitFor()
 }
 /** Chooses an option of a field that offers some. */
-const choose = async (name, option) => {
-  await page.getByRole('combobox', { name, exact: true }).or(page.getByRole('textbox', { name, exact: true })).first().click()
-  await page.getByRole('option', { name: option }).first().click()
-}
+const choose = (name, option) => hands.choose(page.getByRole('combobox', { name, exact: true }).or(page.getByRole('textbox', { name, exact: true })).first(), option)
 
 const steps = {
   'the one-time link makes the administrator': async () => {
@@ -42,21 +43,21 @@ const steps = {
     await heading('Set up Keyturn')
     if ((await page.evaluate('location.hash')) !== '') throw new Error('the token stands in the address bar')
     await look('setup', 'plain')
-    await field('Name').fill(admin.name)
-    await field('Password').fill(admin.password)
-    await field('Password again').fill(admin.password)
-    await button('Make the administrator').click()
+    await hands.type(field('Name'), admin.name)
+    await hands.type(field('Password'), admin.password)
+    await hands.type(field('Password again'), admin.password)
+    await hands.press(button('Make the administrator'))
     await heading('Overview')
     await look('overview', 'first-visit')
   },
   'signing out and in': async () => {
-    await button(`${admin.name}: your settings`).click()
-    await page.getByRole('menuitem', { name: 'Log out' }).click()
+    await hands.press(button(`${admin.name}: your settings`))
+    await hands.item('Log out')
     await heading('Sign in')
     await look('login', 'plain')
-    await field('Name').fill(admin.name)
-    await field('Password').fill(admin.password)
-    await button('Sign in').click()
+    await hands.type(field('Name'), admin.name)
+    await hands.type(field('Password'), admin.password)
+    await hands.press(button('Sign in'))
     await heading('Overview')
   },
   'empty lists explain themselves': async () => {
@@ -69,27 +70,27 @@ const steps = {
     await go('/clusters/new')
     const namespaces = page.getByLabel('Namespaces', { exact: true }).first()
     for (const name of cluster.namespaces) {
-      await namespaces.fill(name)
-      await namespaces.press('Enter')
+      await hands.type(namespaces, name)
+      await page.keyboard.press('Enter')
     }
     await page.getByText('patch').first().waitFor()
     await look('wizard', 'rights')
-    await button('Next: apply them').click()
-    const [download] = await Promise.all([page.waitForEvent('download'), link('Download keyturn-config.yaml').click()])
+    await hands.press(button('Next: apply them'))
+    const [download] = await Promise.all([page.waitForEvent('download'), hands.press(link('Download keyturn-config.yaml'))])
     await look('wizard', 'apply')
     const manifest = join(folder, 'keyturn-config.yaml')
     await download.saveAs(manifest)
     kubectl('apply', '-f', manifest)
-    await link('Next: connect and test').click()
-    await field('Name').fill(cluster.name)
-    await field('API server URL').fill(cluster.url)
-    await field('CA as PEM').fill(cluster.ca)
-    await field('Token').fill(await connectorToken())
+    await hands.press(link('Next: connect and test'))
+    await hands.type(field('Name'), cluster.name)
+    await hands.type(field('API server URL'), cluster.url)
+    await hands.type(field('CA as PEM'), cluster.ca)
+    await hands.type(field('Token'), await connectorToken())
     await look('wizard', 'connect')
-    await button('Test').click()
+    await hands.press(button('Test'))
     await page.getByRole('button', { name: 'Save', exact: true, disabled: false }).waitFor()
     await look('wizard', 'passed')
-    await button('Save').click()
+    await hands.press(button('Save'))
     await heading('Choose Secrets')
   },
   'all Secrets of both namespaces are fetched': async () => {
@@ -99,14 +100,14 @@ const steps = {
       const item = tree.getByRole('treeitem', { name: new RegExp(`^${name}\\b`) })
       await item.scrollIntoViewIfNeeded()
     }
-    await tree.focus()
-    await tree.press('Space')
+    await hands.focus(tree)
+    await page.keyboard.press('Space')
     for (let i = 1; i < cluster.namespaces.length; i++) {
-      await tree.press('ArrowDown')
-      await tree.press('Space')
+      await page.keyboard.press('ArrowDown')
+      await page.keyboard.press('Space')
     }
     await look('fetch', 'chosen')
-    await button('Save and fetch').click()
+    await hands.press(button('Save and fetch'))
     await page.getByText(/Last fetch by/).waitFor()
     await look('cluster', 'fetched')
     await go('/clusters')
@@ -120,53 +121,53 @@ const steps = {
   },
   'the database and its account': async () => {
     await go('/resources')
-    await button('New resource').first().click()
+    await hands.press(button('New resource').first())
     const dialog = page.getByRole('dialog')
-    await dialog.getByLabel('Name', { exact: true }).fill('orders-db')
+    await hands.type(dialog.getByLabel('Name', { exact: true }), 'orders-db')
     await choose('Type', /PostgreSQL/i)
-    await dialog.getByLabel('Host', { exact: true }).fill(database.host)
-    await dialog.getByLabel('Port', { exact: true }).fill(database.port)
-    await dialog.getByLabel('CA certificates', { exact: true }).fill(database.ca)
-    await button('Make the resource').click()
+    await hands.type(dialog.getByLabel('Host', { exact: true }), database.host)
+    await hands.type(dialog.getByLabel('Port', { exact: true }), database.port)
+    await hands.type(dialog.getByLabel('CA certificates', { exact: true }), database.ca)
+    await hands.press(button('Make the resource'))
     await heading('orders-db')
     await look('resource', 'empty')
-    await button('New account').first().click()
-    await dialog.getByLabel('Name', { exact: true }).fill(database.role)
-    await dialog.getByLabel('Password', { exact: true }).fill(database.password)
-    await button('Make the account').click()
+    await hands.press(button('New account').first())
+    await hands.type(dialog.getByLabel('Name', { exact: true }), database.role)
+    await hands.type(dialog.getByLabel('Password', { exact: true }), database.password)
+    await hands.press(button('Make the account'))
     await heading(database.role)
-    await button('Verify').click()
+    await hands.press(button('Verify'))
     await page.getByText('verified', { exact: false }).first().waitFor()
     await look('account', 'verified')
   },
   'three keys are associated': async () => {
-    await page.getByRole('navigation', { name: database.role }).getByRole('link', { name: /Mappings/ }).click()
-    await page.getByRole('link', { name: 'Associate…' }).first().click()
+    await hands.press(page.getByRole('navigation', { name: database.role }).getByRole('link', { name: /Mappings/ }))
+    await hands.press(page.getByRole('link', { name: 'Associate…' }).first())
     await heading(`Associate ${database.role}`)
     await choose('Cluster', cluster.name)
     await choose('Secret', first.secret)
     await choose('Key', new RegExp(`^${first.key}`))
     await page.getByText(/compared without showing/).first().waitFor()
-    await field('Map them too').check()
+    await hands.check(field('Map them too'))
     await look('associate', 'equal')
-    await button('Map 3 keys and save').click()
+    await hands.press(button('Map 3 keys and save'))
     await heading(database.role)
     await page.getByRole('grid', { name: `Mappings of ${database.role}` }).getByText('in sync').nth(2).waitFor()
     await look('account', 'mappings')
   },
   'the reset is watched until every key is proved': async () => {
-    await page.getByRole('link', { name: 'Reset password' }).click()
+    await hands.press(page.getByRole('link', { name: 'Reset password' }))
     await heading(`Reset ${database.role}`)
     await page.getByText(/It writes 3 keys/).waitFor()
     await look('reset', 'generate')
-    await button(`Reset ${database.role}`).click()
+    await hands.press(button(`Reset ${database.role}`))
     await page.getByRole('list', { name: 'Steps of the run' }).waitFor()
     // The page was opened while it ran; from here it changes by the server's events alone.
     await page.getByText('The system refused a login with version 1.').waitFor()
     await page.getByText('3 of 3 mapped keys were read back with version 2.').waitFor()
     await page.waitForFunction('document.title.includes("done")')
     await look('run', 'done')
-    await inRail('Runs').click()
+    await hands.press(inRail('Runs'))
     await heading('Runs')
     await page.getByRole('grid', { name: 'Runs' }).getByText('3 of 3').waitFor()
     await look('runs', 'list')
@@ -181,39 +182,53 @@ const steps = {
   },
   'the audit log is intact and tells of the run': async () => {
     await go('/audit')
-    await button('Verify log').click()
+    await hands.press(button('Verify log'))
     await page.getByText(/entries match the signed log/).waitFor()
     await look('audit', 'intact')
-    await field('Filter events').fill('action:account.reset')
-    await field('Filter events').press('Enter')
+    await hands.type(field('Filter events'), 'action:account.reset')
+    await page.keyboard.press('Enter')
     await page.waitForURL(/action=account.reset/)
-    await page.getByRole('grid', { name: 'Audit events' }).getByRole('link', { name: 'account.reset' }).first().click()
+    await hands.openRow(page.getByRole('grid', { name: 'Audit events' }), 'account.reset')
     await heading('account.reset')
     await look('event', 'plain')
-    await link('all of this run').click()
+    await hands.press(link('all of this run'))
     await page.getByRole('grid', { name: 'Audit events' }).getByText('run.verified').waitFor()
   },
   'the settings': async () => {
     await go('/settings/groups?do=new')
-    await page.getByRole('dialog').getByLabel('Name', { exact: true }).fill('db-owners')
-    await button('Make the group').click()
+    await hands.type(page.getByRole('dialog').getByLabel('Name', { exact: true }), 'db-owners')
+    await hands.press(button('Make the group'))
     await page.getByRole('grid', { name: 'Groups' }).getByText('db-owners').waitFor()
     await go('/settings/grants?do=new')
     await choose('Group', 'db-owners')
     await choose('Resource', 'orders-db')
     await look('settings-grants', 'dialog')
-    await button('Grant it').click()
+    await hands.press(button('Grant it'))
     await page.getByRole('list', { name: 'Grants' }).getByText('db-owners').waitFor()
     await go('/settings/tokens?do=new')
-    await page.getByRole('dialog').getByLabel('Name').first().fill('ci')
-    await button('Make the token').click()
+    await hands.type(page.getByRole('dialog').getByLabel('Name').first(), 'ci')
+    await hands.press(button('Make the token'))
     await page.getByText(/shown here once/).waitFor()
     await look('settings-tokens', 'made')
-    await button('I have it').click()
+    await hands.press(button('I have it'))
     for (const section of ['', 'users', 'groups', 'grants', 'tokens', 'server', 'appearance']) {
       await go(section === '' ? '/settings' : `/settings/${section}`)
       await look(section === '' ? 'settings' : `settings-${section}`, 'plain')
     }
+  },
+  'the palette finds the account, and a pair of keys the Secrets': async () => {
+    await page.keyboard.press('ControlOrMeta+K')
+    await page.getByRole('combobox', { name: 'Search or jump to' }).waitFor()
+    await page.keyboard.type(database.role)
+    await page.getByRole('group', { name: 'Accounts' }).getByRole('option', { name: database.role }).waitFor()
+    await look('palette', 'found')
+    await page.keyboard.press('Enter')
+    await heading(database.role)
+    await page.keyboard.press('g')
+    await page.keyboard.press('s')
+    await heading('Secrets')
+    await page.keyboard.press('/')
+    await page.waitForFunction(() => document.activeElement?.matches('[data-filter]'))
   },
   'the overview has nothing that needs somebody': async () => {
     await go('/')

@@ -6,12 +6,14 @@ import { useRef, useState } from 'react'
 import { changedMeanwhile, ifMatch } from '../../api/client'
 import { keys } from '../../api/keys'
 import { asProblem, Problem } from '../../api/problem'
-import { type Schemas, useApi } from '../../app/api'
+import { bodyOf, type Schemas, useApi } from '../../app/api'
+import { BothSides } from '../../ui/BothSides'
 import { Confirm } from '../../ui/Confirm'
 import { iconProps } from '../../ui/icons'
 import { ProblemView } from '../../ui/ProblemView'
 import { useToast } from '../../ui/say'
-import { Offer } from '../resources/Offer'
+import { Offer } from '../../ui/Offer'
+import { type Contested, contested, type Side } from '../../ui/sides'
 import { accountPlace, resourcePlace } from '../resources/PlaceLink'
 import type { Account } from './account'
 import classes from './account.module.css'
@@ -106,9 +108,9 @@ interface Dialog {
 function useChange(account: Account) {
   const api = useApi()
   const client = useQueryClient()
-  return async (body: Schemas['AccountChange']) => {
+  return async (body: Schemas['AccountChange'], rev = account.rev) => {
     try {
-      const { data } = await api.PATCH('/api/v1/accounts/{account}', { params: { path: { account: account.id }, header: ifMatch(`"${account.rev}"`) }, body })
+      const { data } = await api.PATCH('/api/v1/accounts/{account}', { params: { path: { account: account.id }, header: ifMatch(`"${rev}"`) }, body })
       client.setQueryData(keys.one('account', account.id), data)
       void client.invalidateQueries({ queryKey: keys.lists('account') })
       void client.invalidateQueries({ queryKey: [...keys.one('account', account.id), 'versions'] })
@@ -122,10 +124,22 @@ function useChange(account: Account) {
 function StoreValue({ account, opened, onClose }: Dialog) {
   const change = useChange(account)
   const say = useToast()
+  const api = useApi()
   const input = useRef<HTMLInputElement>(null)
+  // The account as it was when the dialog was opened: what came since must not be stored over unseen.
+  const [base, setBase] = useState({ opened: false, account, newer: false })
+  if (opened !== base.opened) setBase({ opened, account, newer: false })
   const store = async () => {
-    // Straight from the field into the request, and into no state.
-    await change({ value: input.current?.value ?? '' })
+    try {
+      // Straight from the field into the request, and into no state.
+      await change({ value: input.current?.value ?? '' }, base.account.rev)
+    } catch (error) {
+      if (changedMeanwhile(error)) {
+        const now = bodyOf(await api.GET('/api/v1/accounts/{account}', { params: { path: { account: account.id } } }))
+        setBase({ opened, account: now, newer: now.current !== base.account.current })
+      }
+      throw error
+    }
     if (input.current) input.current.value = ''
     say('Stored')
   }
@@ -138,7 +152,8 @@ function StoreValue({ account, opened, onClose }: Dialog) {
       object={account.name}
       consequences={[
         'For a password that was changed elsewhere. The system itself is not touched.',
-        `It becomes v${account.current + 1}, unverified until a login proves it; mapped keys are behind until the next reset.`,
+        ...(base.newer ? [`Somebody stored v${base.account.current} while this was open; yours would replace it.`] : []),
+        `It becomes v${base.account.current + 1}, unverified until a login proves it; mapped keys are behind until the next reset.`,
       ]}
       onConfirm={store}
     >
@@ -147,18 +162,44 @@ function StoreValue({ account, opened, onClose }: Dialog) {
   )
 }
 
+/** What the name was when the dialog was opened, and what was typed and stored when somebody else was faster. */
+interface Renaming {
+  opened: boolean
+  /** What the dialog is called, whatever others make of the name meanwhile. */
+  asked: string
+  base: Account
+  conflict?: Contested
+}
+
 function Rename({ account, opened, onClose }: Dialog) {
+  const api = useApi()
   const change = useChange(account)
   const navigate = useNavigate()
   const input = useRef<HTMLInputElement>(null)
+  const [renaming, setRenaming] = useState<Renaming>({ opened: false, asked: account.name, base: account })
+  if (opened !== renaming.opened) setRenaming(opened ? { opened, asked: account.name, base: account } : { ...renaming, opened })
+  const { base, conflict } = renaming
   const rename = async () => {
     const name = input.current?.value.trim() ?? ''
-    await change({ name })
+    if (name === base.name && conflict === undefined) return
+    try {
+      if (name !== base.name) await change({ name }, base.rev)
+    } catch (error) {
+      if (changedMeanwhile(error)) {
+        const now = bodyOf(await api.GET('/api/v1/accounts/{account}', { params: { path: { account: account.id } } }))
+        setRenaming({ ...renaming, base: now, conflict: { key: 'name', label: 'Name', base: base.name, mine: name, theirs: now.name } })
+      }
+      throw error
+    }
     await navigate({ ...accountPlace({ ...account, accountName: name }), search: true, replace: true } as never)
   }
+  const choose = (_: string, side: Side) => {
+    if (input.current && conflict) input.current.value = conflict[side]
+  }
   return (
-    <Confirm opened={opened} onClose={onClose} level={1} verb="Rename" object={account.name} consequences={['The name is that of the login. Keyturn logs in under the new one from now on.']} onConfirm={rename}>
-      <TextInput ref={input} label="New name" defaultValue={account.name} required withAsterisk={false} maxLength={253} autoComplete="off" autoCapitalize="none" spellCheck={false} />
+    <Confirm opened={opened} onClose={onClose} level={1} verb="Rename" object={renaming.asked} consequences={['The name is that of the login. Keyturn logs in under the new one from now on.']} onConfirm={rename}>
+      {conflict && <BothSides key={base.rev} fields={contested([conflict])} onChoose={choose} />}
+      <TextInput ref={input} label="New name" defaultValue={renaming.asked} required withAsterisk={false} maxLength={253} autoComplete="off" autoCapitalize="none" spellCheck={false} />
     </Confirm>
   )
 }

@@ -1,7 +1,7 @@
 import { fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, expect, test, vi } from 'vitest'
 import { expectAccessible } from '../../test/render'
-import { drawPage, page } from '../resources/testPage'
+import { drawPage, page, refuse } from '../resources/testPage'
 import { type Account, type Mapping, truth, worstMappings } from './account'
 import { verifyProblem } from './AccountActions'
 import { AccountPage } from './AccountPage'
@@ -34,7 +34,7 @@ test('a check that proved nothing is a problem with its cause and cure', () => {
 })
 
 test('versions without their values; a reveal asks for exactly that version and leaves no trace in the cache', async () => {
-  const { asked, router } = await at('', { 'POST /api/v1/accounts/a1/reveal': { version: 2, value: 'c4n4ry-<v2>' } })
+  const { asked, router } = await at('', { 'POST /accounts/a1/reveal': { version: 2, value: 'c4n4ry-<v2>' } })
   expect(await screen.findByText(/v3 logs in/)).toBeTruthy()
   fireEvent.click(await screen.findByRole('button', { name: /^Reveal ?app_rw v2$/ }))
   expect(await screen.findByText('c4n4ry-<v2>')).toBeTruthy()
@@ -46,13 +46,13 @@ test('versions without their values; a reveal asks for exactly that version and 
 })
 
 test('verify shows what the server found', async () => {
-  await at('', { 'POST /api/v1/accounts/a1/verify': { state: 'out_of_sync', reason: 'The server refused the login.', at: '2026-11-23T12:00:00Z' } })
+  await at('', { 'POST /accounts/a1/verify': { state: 'out_of_sync', reason: 'The server refused the login.', at: '2026-11-23T12:00:00Z' } })
   fireEvent.click(await screen.findByRole('button', { name: 'Verify' }))
   expect(await screen.findByText('The login does not work')).toBeTruthy()
 })
 
 test('mappings: worst first, and one is ended with the revision that was read', async () => {
-  const { asked } = await at('?tab=mappings', { 'DELETE /api/v1/mappings/m1': new Response(null, { status: 204 }) })
+  const { asked } = await at('?tab=mappings', { 'DELETE /mappings/m1': new Response(null, { status: 204 }) })
   await screen.findByRole('link', { name: 'shop/api' })
   const rows = screen.getAllByRole('row').slice(1)
   expect(rows.map((row) => row.textContent)).toEqual([expect.stringContaining('shop/api'), expect.stringContaining('shop/db')])
@@ -65,13 +65,13 @@ test('mappings: worst first, and one is ended with the revision that was read', 
 
 test('tabs that a person may not read are not there', async () => {
   const mine = { ...account, can: { ...account.can, share: { allowed: false, reason: 'No.' } } }
-  await at('', { 'GET /api/v1/accounts': page([mine]), 'GET /api/v1/accounts/a1': mine }, ['audit.list'])
+  await at('', { 'GET /accounts': page([mine]), 'GET /accounts/a1': mine }, ['audit.list'])
   await screen.findByText(/v3 logs in/)
   expect(within(screen.getByRole('navigation', { name: 'app_rw' })).getAllByRole('link').map((a) => a.textContent)).toEqual(['Versions', 'Mappings3'])
 })
 
 test('a value that was changed elsewhere goes from the field to the server', async () => {
-  const { asked } = await at('', { 'PATCH /api/v1/accounts/a1': { ...account, rev: 8 } })
+  const { asked } = await at('', { 'PATCH /accounts/a1': { ...account, rev: 8 } })
   fireEvent.click(await screen.findByRole('button', { name: 'More for app_rw' }))
   expect((await screen.findByRole('menuitem', { name: /Delete/ })).textContent).toContain('A reset of this account is under way.')
   fireEvent.click(screen.getByRole('menuitem', { name: 'Store a value…' }))
@@ -81,4 +81,31 @@ test('a value that was changed elsewhere goes from the field to the server', asy
   await waitFor(() => expect(asked.find(({ method }) => method === 'PATCH')?.body).toEqual({ value: 'c4n4ry' }))
   expect(asked.find(({ method }) => method === 'PATCH')?.headers.get('If-Match')).toBe('"7"')
   await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+})
+
+test('a rename that came second shows both names and overwrites none', async () => {
+  let stored = account as Account
+  const { asked } = await drawPage({
+    route: '/resources/$resource/accounts/$account',
+    at: '/resources/orders-db/accounts/app_rw',
+    page: AccountPage,
+    answer: (one) => {
+      if (one.method === 'PATCH') return one.headers.get('If-Match') === `"${stored.rev}"` ? stored : refuse(412, { type: 'stale', title: 'It has changed' })
+      return answers({ 'GET /accounts': page([stored]), 'GET /accounts/a1': stored })(one)
+    },
+  })
+  fireEvent.click(await screen.findByRole('button', { name: 'More for app_rw' }))
+  fireEvent.click(await screen.findByRole('menuitem', { name: 'Rename…' }))
+  const dialog = within(await screen.findByRole('dialog'))
+  fireEvent.change(dialog.getByLabelText('New name'), { target: { value: 'mine' } })
+  stored = { ...stored, name: 'theirs', rev: stored.rev + 1 }
+  fireEvent.click(dialog.getByRole('button', { name: 'Rename app_rw' }))
+  expect(await dialog.findByRole('radio', { name: 'Keep mine mine' })).toHaveProperty('checked', true)
+  expect(dialog.getByText('It has changed')).toBeTruthy()
+  fireEvent.click(dialog.getByRole('radio', { name: 'Take theirs theirs' }))
+  expect(dialog.getByLabelText<HTMLInputElement>('New name').value).toBe('theirs')
+  fireEvent.click(dialog.getByRole('radio', { name: 'Keep mine mine' }))
+  fireEvent.click(dialog.getByRole('button', { name: 'Rename app_rw' }))
+  const patches = () => asked.filter(({ method }) => method === 'PATCH').map(({ body, headers }) => [body, headers.get('If-Match')])
+  await waitFor(() => expect(patches()).toEqual([[{ name: 'mine' }, '"7"'], [{ name: 'mine' }, '"8"']]))
 })

@@ -15,11 +15,11 @@ const at = (comparison: object, more: Record<string, unknown> = {}, query = sear
     route: '/resources/$resource/accounts/$account/associate',
     at: `/resources/orders-db/accounts/app_rw/associate${query}`,
     page: AssociatePage,
-    answer: answers({ 'POST /api/v1/mappings/compare': comparison, 'POST /api/v1/mappings': { id: 'm9' }, ...more }),
+    answer: answers({ 'POST /mappings/compare': comparison, 'POST /mappings': { id: 'm9' }, ...more }),
   })
 
 const other = { secretId: 's2', cluster: 'west', namespace: 'pay', secret: 'app', key: 'dsn' }
-const maps = (asked: { method: string; path: string; body: unknown }[]) => asked.filter(({ method, path }) => method === 'POST' && path === '/api/v1/mappings').map(({ body }) => body)
+const maps = (asked: { method: string; path: string; body: unknown }[]) => asked.filter(({ method, path }) => method === 'POST' && path === '/mappings').map(({ body }) => body)
 
 test('a verdict for each result', () => {
   expect(verdictOf('equal', 3).mappable).toBe(true)
@@ -70,7 +70,7 @@ test('owned by another controller: its advice; mapped already: no button', async
 })
 
 test('a refusal stays on the page with its cure', async () => {
-  await at({ result: 'equal' }, { 'POST /api/v1/mappings': refuse(409, { type: 'key-mapped', title: 'The key is mapped', cure: 'Delete that mapping first.' }) })
+  await at({ result: 'equal' }, { 'POST /mappings': refuse(409, { type: 'key-mapped', title: 'The key is mapped', cure: 'Delete that mapping first.' }) })
   fireEvent.click(await screen.findByRole('button', { name: 'Map and save' }))
   expect(await screen.findByText('Delete that mapping first.')).toBeTruthy()
 })

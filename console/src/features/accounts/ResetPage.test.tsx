@@ -14,7 +14,7 @@ const at = (query = '') =>
     route: '/resources/$resource/accounts/$account/reset',
     at: `/resources/orders-db/accounts/app_rw/reset${query}`,
     page: ResetPage,
-    answer: answers({ 'POST /api/v1/accounts/a1/reset': { id: 'run1' } }),
+    answer: answers({ 'POST /accounts/a1/reset': { id: 'run1' } }),
   })
 const sent = (asked: { method: string; body: unknown }[]) => asked.find(({ method }) => method === 'POST')?.body
 

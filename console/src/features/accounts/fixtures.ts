@@ -24,16 +24,16 @@ export const keysOf = [{ name: 'password', size: 64 }, { name: 'user', size: 64 
 /** What a server with one account, one Secret and one mapping answers; a test gives what is different. */
 export function answers(more: Record<string, unknown> = {}): Answer {
   const known: Record<string, unknown> = {
-    'GET /api/v1/accounts': page([account], { counts: { verified: 1 } }),
-    'GET /api/v1/accounts/a1': account,
-    'GET /api/v1/accounts/a1/versions': { items: versions },
-    'GET /api/v1/mappings': page([mapping, { ...mapping, id: 'm2', secret: 'api', state: 'behind', written: 2 }], { counts: { in_sync: 1, behind: 1 } }),
-    'GET /api/v1/clusters': page([{ id: 'c1', name: 'east' }]),
-    'GET /api/v1/secrets': page([secret], { counts: { in_sync: 1 } }),
-    'GET /api/v1/secrets/s1': { ...secret, keys: keysOf },
-    'GET /api/v1/types': { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', minLength: 8, maxLength: 100, verify: true, change: true, reconcile: true }] },
-    'GET /api/v1/grants': page([], { can: { create: yes } }),
-    'GET /api/v1/audit': page([]),
+    'GET /accounts': page([account], { counts: { verified: 1 } }),
+    'GET /accounts/a1': account,
+    'GET /accounts/a1/versions': { items: versions },
+    'GET /mappings': page([mapping, { ...mapping, id: 'm2', secret: 'api', state: 'behind', written: 2 }], { counts: { in_sync: 1, behind: 1 } }),
+    'GET /clusters': page([{ id: 'c1', name: 'east' }]),
+    'GET /secrets': page([secret], { counts: { in_sync: 1 } }),
+    'GET /secrets/s1': { ...secret, keys: keysOf },
+    'GET /types': { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', minLength: 8, maxLength: 100, verify: true, change: true, reconcile: true }] },
+    'GET /grants': page([], { can: { create: yes } }),
+    'GET /audit': page([]),
     ...more,
   }
   return ({ method, path }) => known[`${method} ${path}`]

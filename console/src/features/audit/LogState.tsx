@@ -11,7 +11,7 @@ import { PageHead } from '../../ui/PageHead'
 import { ProblemView } from '../../ui/ProblemView'
 import { State } from '../../ui/State'
 import { Time } from '../../ui/Time'
-import { PermitButton } from '../settings/PermitButton'
+import { Offer } from '../../ui/Offer'
 import { logState, type Verification } from './audit'
 import classes from './Audit.module.css'
 
@@ -52,10 +52,10 @@ export function LogState({ can, onChecked }: LogStateProps) {
         state={<State object="audit_log" state={logState(data?.found)} />}
         actions={
           <>
-            <PermitButton permit={can?.['verify']} loading={busy} onClick={() => void verify()}>Verify log</PermitButton>
+            <Offer variant="filled" may={can?.['verify']} loading={busy} onClick={() => void verify()}>Verify log</Offer>
             {mayExport?.allowed
               ? <Button component="a" href="/api/v1/audit/export" download="keyturn-audit.ndjson" variant="default">Export log</Button>
-              : <PermitButton variant="default" permit={mayExport} onClick={download}>Export log</PermitButton>}
+              : <Offer variant="default" may={mayExport} onClick={download}>Export log</Offer>}
           </>
         }
       >

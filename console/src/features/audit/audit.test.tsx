@@ -32,7 +32,7 @@ test('what is picked is what is sent, to the second', () => {
 
 test('a check that could not be made has not checked the log', () => {
   expect(logState(undefined)).toBe('unchecked')
-  expect(logState({ state: 'unverified', entries: 0, bad: -1, unsequenced: 0 })).toBe('unchecked')
+  expect(logState({ state: 'unchecked', entries: 0, bad: -1, unsequenced: 0 })).toBe('unchecked')
   expect(logState({ state: 'broken', entries: 88, bad: 88, unsequenced: 0 })).toBe('broken')
 })
 

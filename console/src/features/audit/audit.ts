@@ -1,5 +1,5 @@
 import type { Schemas } from '../../app/api'
-import type { StateOf } from '../../api/states'
+import { type StateOf, states } from '../../api/states'
 import { type FilterField, filterFromSearch, type FilterState } from '../../ui/filter'
 import type { Zone } from '../../ui/format'
 
@@ -71,10 +71,12 @@ export function fromField(text: string, zone: Zone): string | undefined {
   return text === '' || Number.isNaN(date.getTime()) ? undefined : `${date.toISOString().slice(0, 19)}Z`
 }
 
+const isState = (word: string): word is StateOf<'audit_log'> => Object.hasOwn(states.audit_log, word)
+
 /** The word for the log's state: a check that could not be made has not checked it. */
 export function logState(found: Verification | undefined): StateOf<'audit_log'> {
-  if (found === undefined || found.state === 'unverified') return 'unchecked'
-  return found.state
+  // Only words of the list are said, whatever a newer or older server calls it.
+  return found !== undefined && isState(found.state) ? found.state : 'unchecked'
 }
 
 /** What an event was about, in words: "account app_rw". */

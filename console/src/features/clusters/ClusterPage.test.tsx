@@ -70,7 +70,7 @@ test('an edit is tested, saved against its revision, and keeps what was typed wh
   let rev = 3
   const { asked } = await drawPage('/clusters/$cluster/edit', EditPage, '/clusters/prod-us/edit', {
     ...of(cluster()),
-    'GET /clusters/c1': () => cluster({ rev }),
+    'GET /clusters/c1': () => cluster({ rev, name: rev === 3 ? 'prod-us' : 'prod-usa', server: rev === 3 ? 'https://10.2.0.4:6443' : 'https://10.3.3.3:6443' }),
     'POST /clusters/c1/test': () => ({ ok: true, checks: [] }),
     'PATCH /clusters/c1': () => refused(412, 'stale'),
   })
@@ -84,9 +84,14 @@ test('an edit is tested, saved against its revision, and keeps what was typed wh
   rev = 4
   await expectAccessible()
   await act(async () => void fireEvent.click(screen.getByRole('button', { name: 'Save' })))
-  expect(await screen.findByText(/The fields are still yours/)).toBeTruthy()
+  expect(await screen.findByRole('radio', { name: 'Keep mine https://10.9.9.9:6443' })).toHaveProperty('checked', true)
+  expect(screen.getByRole('radio', { name: 'Take theirs https://10.3.3.3:6443' })).toHaveProperty('checked', false)
+  // The name was not typed here: theirs stands, and is not sent.
+  expect(screen.getByLabelText<HTMLInputElement>('Name').value).toBe('prod-usa')
+  await expectAccessible()
   expect(screen.getByLabelText<HTMLInputElement>('API server URL').value).toBe('https://10.9.9.9:6443')
   await waitFor(() => expect(asked.filter(({ method, path }) => method === 'GET' && path === '/clusters/c1').length).toBeGreaterThan(0))
   await act(async () => void fireEvent.click(screen.getByRole('button', { name: 'Save' })))
+  expect(asked.filter(({ method }) => method === 'PATCH').map(({ body }) => body).at(-1)).toEqual({ server: 'https://10.9.9.9:6443', token: 'kt-canary' })
   expect(asked.filter(({ method }) => method === 'PATCH').map(({ headers }) => headers.get('If-Match'))).toEqual(['"3"', '"4"'])
 })

@@ -13,7 +13,7 @@ import { ActivityTab, ConnectionTab, NamespacesTab } from './ClusterTabs'
 import { type Cluster, may, pathOf, truth, underWay, useCluster } from './clusters'
 import { FetchProgress, handled } from './FetchProgress'
 import { Loading } from './Loading'
-import { Offer, OfferItem } from './Offer'
+import { Offer, OfferItem } from '../../ui/Offer'
 import { useClusterActions } from './useClusterActions'
 
 const above = [{ label: 'Clusters', to: '/clusters' }]
@@ -51,15 +51,15 @@ function Shown({ cluster }: { cluster: Cluster }) {
   const free = (verb: string) => (busy && may(cluster, verb).allowed ? { allowed: false, reason: 'A fetch or sync of this cluster is under way.' } : may(cluster, verb))
   const buttons = (
     <>
-      <Offer permission={free('fetch')} onClick={() => void navigate({ to: pathOf(cluster.name, 'fetch') })}>Fetch</Offer>
-      <Offer variant="default" permission={free('sync')} onClick={() => actions.sync(cluster)}>Sync</Offer>
-      <Offer variant="default" permission={may(cluster, 'update')} onClick={() => void navigate({ to: pathOf(cluster.name, 'edit') })}>Edit</Offer>
+      <Offer variant="filled" may={free('fetch')} onClick={() => void navigate({ to: pathOf(cluster.name, 'fetch') })}>Fetch</Offer>
+      <Offer variant="default" may={free('sync')} onClick={() => actions.sync(cluster)}>Sync</Offer>
+      <Offer variant="default" may={may(cluster, 'update')} onClick={() => void navigate({ to: pathOf(cluster.name, 'edit') })}>Edit</Offer>
       <Menu position="bottom-end">
         <Menu.Target>
           <ActionIcon variant="default" size={32} aria-label={`What else to do with ${cluster.name}`}><IconDots {...iconProps} /></ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <OfferItem permission={may(cluster, 'delete')} icon={<IconTrash {...iconProps} />} onClick={() => actions.remove(cluster)}>Remove</OfferItem>
+          <OfferItem may={may(cluster, 'delete')} icon={<IconTrash {...iconProps} />} onClick={() => actions.remove(cluster)}>Remove</OfferItem>
         </Menu.Dropdown>
       </Menu>
     </>

@@ -7,7 +7,7 @@ import { Time } from '../../ui/Time'
 import { ClusterReason, ClusterState } from './ClusterState'
 import classes from './ClusterTable.module.css'
 import { type Cluster, may, pathOf, underWay } from './clusters'
-import { OfferItem } from './Offer'
+import { OfferItem } from '../../ui/Offer'
 import type { ClusterActions } from './useClusterActions'
 
 export interface ClusterTableProps {
@@ -76,11 +76,11 @@ function RowMenu({ cluster, actions }: { cluster: Cluster; actions: ClusterActio
         <ActionIcon variant="subtle" color="gray" size={28} aria-label={`What to do with ${cluster.name}`}><IconDots {...iconProps} /></ActionIcon>
       </Menu.Target>
       <Menu.Dropdown>
-        <OfferItem permission={may(cluster, 'fetch')} icon={<IconDownload {...iconProps} />} onClick={() => void navigate({ to: pathOf(cluster.name, 'fetch') })}>Fetch</OfferItem>
-        <OfferItem permission={may(cluster, 'update')} icon={<IconPencil {...iconProps} />} onClick={() => void navigate({ to: pathOf(cluster.name, 'edit') })}>Edit</OfferItem>
-        <OfferItem permission={may(cluster, 'sync')} icon={<IconRefresh {...iconProps} />} onClick={() => actions.sync(cluster)}>Sync</OfferItem>
+        <OfferItem may={may(cluster, 'fetch')} icon={<IconDownload {...iconProps} />} onClick={() => void navigate({ to: pathOf(cluster.name, 'fetch') })}>Fetch</OfferItem>
+        <OfferItem may={may(cluster, 'update')} icon={<IconPencil {...iconProps} />} onClick={() => void navigate({ to: pathOf(cluster.name, 'edit') })}>Edit</OfferItem>
+        <OfferItem may={may(cluster, 'sync')} icon={<IconRefresh {...iconProps} />} onClick={() => actions.sync(cluster)}>Sync</OfferItem>
         <Menu.Divider role="separator" />
-        <OfferItem permission={may(cluster, 'delete')} icon={<IconTrash {...iconProps} />} onClick={() => actions.remove(cluster)}>Remove</OfferItem>
+        <OfferItem may={may(cluster, 'delete')} icon={<IconTrash {...iconProps} />} onClick={() => actions.remove(cluster)}>Remove</OfferItem>
       </Menu.Dropdown>
     </Menu>
   )

@@ -20,7 +20,7 @@ import classes from './Cluster.module.css'
 import { type Cluster, may, pathOf, scopeText } from './clusters'
 import connect from './Connect.module.css'
 import { Loading } from './Loading'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import { ReportView } from './ReportView'
 
 type Resource = Schemas['Resource']
@@ -114,7 +114,7 @@ export function ConnectionTab({ cluster }: { cluster: Cluster }) {
           <Fact label="Last sync">{cluster.syncedAt ? <Time at={cluster.syncedAt} /> : 'never'}</Fact>
           <Fact label="Connected"><Time at={cluster.createdAt} /></Fact>
         </Facts>
-        <div><Offer variant="default" permission={may(cluster, 'update')} loading={busy} onClick={() => void test()}>Test now</Offer></div>
+        <div><Offer variant="default" may={may(cluster, 'update')} loading={busy} onClick={() => void test()}>Test now</Offer></div>
       </Stack>
       {(busy || report || problem) && (
         <div>

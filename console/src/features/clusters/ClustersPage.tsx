@@ -9,13 +9,14 @@ import { Counts } from '../../ui/Counts'
 import { EmptyState } from '../../ui/EmptyState'
 import { type FilterField, filterFromSearch, type FilterState, filterText, filterToSearch, noFilter } from '../../ui/filter'
 import { FilterBar } from '../../ui/FilterBar'
+import { ListBar } from '../../ui/ListBar'
 import { count } from '../../ui/format'
 import { PageHead } from '../../ui/PageHead'
 import { ProblemView } from '../../ui/ProblemView'
 import { ClusterTable } from './ClusterTable'
 import { type Cluster, useLoadClusters } from './clusters'
 import { Loading } from './Loading'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import { useClusterActions } from './useClusterActions'
 
 const words = Object.keys(states.cluster) as StateOf<'cluster'>[]
@@ -48,7 +49,7 @@ export function ClustersPage() {
   const rows = Array.from({ length: shown }, (_, i) => grid.rowAt(i)).filter((row) => row !== undefined)
   const chosen = state.tokens.filter(({ key }) => key === 'state').map(({ value }) => value as StateOf<'cluster'>)
   const filtered = state.tokens.length > 0 || state.text !== ''
-  const connect = <Offer permission={create} onClick={() => void navigate({ to: '/clusters/new' })}>Connect a cluster</Offer>
+  const connect = <Offer variant="filled" may={create} onClick={() => void navigate({ to: '/clusters/new' })}>Connect a cluster</Offer>
   const first = total === 0 && grid.total !== undefined && !filtered
   const more = () => {
     setPages(pages + 1)
@@ -61,7 +62,7 @@ export function ClustersPage() {
         {actions.problem && <ProblemView problem={actions.problem} onDismiss={actions.dismiss} />}
         {grid.problem && <ProblemView problem={grid.problem} onRetry={grid.onRetry} />}
         {!first && grid.total !== undefined && (
-          <>
+          <ListBar>
             <FilterBar label="Filter clusters" fields={fields} value={state} onChange={setFilter} />
             <Counts
               label="Clusters by state"
@@ -70,7 +71,7 @@ export function ClustersPage() {
               chosen={chosen}
               onChoose={(next) => setFilter({ tokens: next.map((value) => ({ key: 'state', value })), text: state.text })}
             />
-          </>
+          </ListBar>
         )}
         {grid.total === undefined && !grid.problem && <Loading label="Reading the clusters" />}
         {rows.length > 0 && <ClusterTable clusters={rows} actions={actions} loading={grid.loading} />}

@@ -79,7 +79,7 @@ export function ConnectionForm({ draft, onChange, token, onToken, tokenNote, pro
             aria-label="CA as PEM"
             placeholder="-----BEGIN CERTIFICATE-----"
             rows={5}
-            styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 13 } }}
+            wrap="off"
             value={draft.ca}
             onChange={(event) => change({ ca: event.currentTarget.value })}
             onBlur={onBlur('ca')}

@@ -6,10 +6,12 @@ import { changedMeanwhile, ifMatch } from '../../api/client'
 import { keys } from '../../api/keys'
 import { asProblem, type Problem } from '../../api/problem'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
+import { BothSides } from '../../ui/BothSides'
 import { EmptyState } from '../../ui/EmptyState'
 import { PageHead } from '../../ui/PageHead'
 import { ProblemView } from '../../ui/ProblemView'
 import { useToast } from '../../ui/say'
+import { type Contested, contested, firstSide, type Side } from '../../ui/sides'
 import { type ConnectionDraft, faultsOf, useCheck } from './check'
 import { type Cluster, may, pathOf, scopeText, useCluster } from './clusters'
 import classes from './Connect.module.css'
@@ -48,7 +50,7 @@ export function EditPage() {
   const allowed = cluster && may(cluster, 'update')
   return (
     <>
-      <PageHead title="Edit" tab={`Edit ${name}`} above={[{ label: 'Clusters', to: '/clusters' }, { label: name, to: pathOf(name) }]} />
+      <PageHead title={`Edit ${name}`} above={[{ label: 'Clusters', to: '/clusters' }, { label: name, to: pathOf(name) }]} />
       {!cluster && (problem ? <ProblemView problem={problem} onRetry={onRetry} /> : <Loading label="Reading the cluster" />)}
       {cluster && allowed && !allowed.allowed && <EmptyState empty={{ why: 'no-grants', what: `changing ${name}`, ask: allowed.reason ?? 'Ask an administrator.' }} />}
       {cluster && allowed?.allowed && <Form key={cluster.id} cluster={cluster} />}
@@ -56,18 +58,35 @@ export function EditPage() {
   )
 }
 
+const draftFrom = (cluster: Cluster): ConnectionDraft => ({ name: cluster.name, server: cluster.server, trust: cluster.ca ? 'pem' : 'system', ca: cluster.ca ?? '' })
+
+/** The fields as they were read, as they are typed, and as they are stored now. The token is on no side: it is never read. */
+function fieldsOf(base: Cluster, draft: ConnectionDraft, scope: ScopeDraft, now: Cluster): Contested[] {
+  const caOf = ({ trust, ca }: ConnectionDraft) => (trust === 'pem' ? ca.trim() : 'the system’s roots')
+  const [was, is] = [draftFrom(base), draftFrom(now)]
+  return contested([
+    { key: 'name', label: 'Name', base: was.name, mine: draft.name, theirs: is.name },
+    { key: 'server', label: 'API server URL', base: was.server, mine: draft.server, theirs: is.server },
+    { key: 'ca', label: 'Certificate authority', base: caOf(was), mine: caOf(draft), theirs: caOf(is) },
+    { key: 'scope', label: 'Rights', base: scopeText(base.scope), mine: scopeText(scopeOf(scope)), theirs: scopeText(now.scope) },
+  ])
+}
+
 function Form({ cluster }: { cluster: Cluster }) {
   const api = useApi()
   const client = useQueryClient()
   const navigate = useNavigate()
   const say = useToast()
-  const [draft, setDraft] = useState<ConnectionDraft>({ name: cluster.name, server: cluster.server, trust: cluster.ca ? 'pem' : 'system', ca: cluster.ca ?? '' })
+  // What the fields began with. A newer one that an event brings is not taken silently: the save is refused, and both are shown.
+  const [base, setBase] = useState(cluster)
+  const [conflict, setConflict] = useState<{ fields: Contested[]; draft: ConnectionDraft; scope: ScopeDraft }>()
+  const [draft, setDraft] = useState<ConnectionDraft>(draftFrom(cluster))
   const [scope, setScope] = useState<ScopeDraft>(draftOf(cluster.scope))
   const [token, setToken] = useState('')
   const [saving, setSaving] = useState(false)
   const [problem, setProblem] = useState<Problem>()
   const path = { cluster: cluster.id }
-  const change = changeOf(cluster, draft, scope, token)
+  const change = changeOf(base, draft, scope, token)
   const check = useCheck(change, async (body, signal): Promise<Schemas['Report']> =>
     bodyOf(await api.POST('/api/v1/clusters/{cluster}/test', { params: { path }, body, signal })))
   const faults = faultsOf(draft)
@@ -75,7 +94,7 @@ function Form({ cluster }: { cluster: Cluster }) {
   const tokenWanted = needsToken(change) && token === ''
   const emptyCA = draft.trust === 'pem' && draft.ca.trim() === ''
   const testable = !faults.server && !faults.ca && scopeWrong === undefined && !tokenWanted && !emptyCA
-  const unchanged = draft.name === cluster.name && Object.keys(change).length === 0
+  const unchanged = draft.name === base.name && Object.keys(change).length === 0
   const savable = testable && check.passed && !faults.name && !unchanged
   const why =
     scopeWrong
@@ -89,8 +108,8 @@ function Form({ cluster }: { cluster: Cluster }) {
     setSaving(true)
     setProblem(undefined)
     try {
-      const body: Change = { ...change, ...(draft.name !== cluster.name && { name: draft.name }) }
-      const stored = bodyOf(await api.PATCH('/api/v1/clusters/{cluster}', { params: { path, header: ifMatch(`"${cluster.rev}"`) }, body }))
+      const body: Change = { ...change, ...(draft.name !== base.name && { name: draft.name }) }
+      const stored = bodyOf(await api.PATCH('/api/v1/clusters/{cluster}', { params: { path, header: ifMatch(`"${base.rev}"`) }, body }))
       setToken('')
       client.setQueryData(keys.one('cluster', stored.id), stored)
       await client.invalidateQueries({ queryKey: keys.lists('cluster') })
@@ -98,11 +117,28 @@ function Form({ cluster }: { cluster: Cluster }) {
       say('Saved')
     } catch (error) {
       setProblem(asProblem(error))
-      // What is stored now is read, so that yours can be compared with it and sent against it.
-      if (changedMeanwhile(error)) await client.invalidateQueries({ queryKey: keys.one('cluster', cluster.id) })
+      if (changedMeanwhile(error)) await compare().catch((failed: unknown) => setProblem(asProblem(failed)))
     } finally {
       setSaving(false)
     }
+  }
+  /** Reads what is stored now; what was not typed here becomes what it is there. */
+  const compare = async () => {
+    const now = bodyOf(await api.GET('/api/v1/clusters/{cluster}', { params: { path } }))
+    const fields = fieldsOf(base, draft, scope, now)
+    client.setQueryData(keys.one('cluster', now.id), now)
+    setBase(now)
+    setConflict({ fields, draft, scope })
+    for (const field of fields) if (firstSide(field) === 'theirs') put(field.key, draftFrom(now), draftOf(now.scope))
+  }
+  /** Puts one field into the form, as one of the two sides has it. */
+  const put = (key: string, from: ConnectionDraft, rights: ScopeDraft) => {
+    if (key === 'scope') setScope(rights)
+    else setDraft((before) => ({ ...before, ...(key === 'ca' ? { ca: from.ca, trust: from.trust } : key === 'name' ? { name: from.name } : { server: from.server }) }))
+  }
+  const choose = (key: string, side: Side) => {
+    if (side === 'theirs') put(key, draftFrom(base), draftOf(base.scope))
+    else if (conflict) put(key, conflict.draft, conflict.scope)
   }
   return (
     <form
@@ -126,11 +162,7 @@ function Form({ cluster }: { cluster: Cluster }) {
         </Stack>
         <Stack gap={12}>
           {problem && <ProblemView problem={problem} onDismiss={() => setProblem(undefined)} />}
-          {problem && changedMeanwhile(problem) && (
-            <p className={classes.note}>
-              Stored now: {cluster.name} at {cluster.server}, {scopeText(cluster.scope)}. The fields are still yours; saving them again puts them over it.
-            </p>
-          )}
+          {conflict && <BothSides key={base.rev} fields={conflict.fields} onChoose={choose} />}
           {check.problem && <ProblemView problem={check.problem} onRetry={check.test} />}
           <ReportView busy={check.busy} report={check.report} stale={!check.fresh} onUseCA={(ca) => setDraft({ ...draft, trust: 'pem', ca })} />
           {change.scope && <Rights draft={scope} />}

@@ -19,7 +19,7 @@ import {
 import { type Cluster, may, pathOf, underWay, useCluster } from './clusters'
 import classes from './Fetch.module.css'
 import { Loading } from './Loading'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import { RuleForm } from './RuleForm'
 import { SecretTree } from './SecretTree'
 
@@ -147,7 +147,7 @@ function Chooser({ cluster, found, onReload, reloading }: ChooserProps) {
       <div className={classes.foot}>
         <p role="status" data-answer="">{fault ?? (empty ? 'Nothing is chosen.' : sentence(chosen, later))}</p>
         <div>
-          <Offer permission={fetchable} disabled={empty || fault !== undefined} loading={saving} onClick={() => void save()}>Save and fetch</Offer>
+          <Offer variant="filled" may={fetchable} disabled={empty || fault !== undefined} loading={saving} onClick={() => void save()}>Save and fetch</Offer>
           <Button variant="default" component={Link} to={pathOf(cluster.name)}>Cancel</Button>
         </div>
       </div>

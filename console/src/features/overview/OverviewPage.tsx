@@ -15,7 +15,7 @@ import { Time } from '../../ui/Time'
 import { ClusterTable } from '../clusters/ClusterTable'
 import { type Cluster, useLoadClusters } from '../clusters/clusters'
 import { Loading } from '../clusters/Loading'
-import { Offer } from '../clusters/Offer'
+import { Offer } from '../../ui/Offer'
 import { useClusterActions } from '../clusters/useClusterActions'
 import { type Need, objectOf, placeOf, verbOf } from './needs'
 import classes from './Overview.module.css'
@@ -158,7 +158,7 @@ function RunLine({ run }: { run: Schemas['Run'] }) {
       <div className={classes.need}>
         {known ? <State object="run" state={run.state as StateOf<'run'>} /> : <span>{run.state}</span>}
         <span className={classes.name}><Link to={`/runs/${encodeURIComponent(run.id)}`}><bdi>{run.resourceName}/{run.accountName}</bdi></Link></span>
-        <span className={classes.quiet}>{count(run.keysProved)} of {count(run.keys)} keys</span>
+        <span className={classes.quiet}>{run.keys === 0 ? 'no keys' : `${count(run.keysProved)} of ${count(run.keys)} keys`}</span>
         <span className={classes.quiet}><Time at={run.updatedAt} /></span>
       </div>
     </li>
@@ -178,7 +178,7 @@ function Clusters() {
     <section aria-labelledby="clusters">
       <div className={classes.head}>
         <h2 id="clusters"><Link to="/clusters">Clusters</Link> <span className={classes.count}>{count(total)}</span></h2>
-        <Offer variant="default" permission={create} onClick={() => void navigate({ to: '/clusters/new' })}>Connect a cluster</Offer>
+        <Offer variant="default" may={create} onClick={() => void navigate({ to: '/clusters/new' })}>Connect a cluster</Offer>
       </div>
       {grid.problem && <ProblemView problem={grid.problem} onRetry={grid.onRetry} />}
       {actions.problem && <ProblemView problem={actions.problem} onDismiss={actions.dismiss} />}

@@ -5,11 +5,12 @@ import type { Column } from '../../ui/columns'
 import { Counts } from '../../ui/Counts'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
+import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
 import { Grid } from '../../ui/Grid'
 import { Time } from '../../ui/Time'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import classes from './parts.module.css'
 import { known, pageOf, type Resource } from './resource'
 import { StateCounts, StateWord } from './StateCounts'
@@ -57,10 +58,10 @@ export function AccountsTab({ resource, may, onAdd }: { resource: Resource; may:
       : { why: 'no-grants', what: `accounts on ${resource.name}`, ask: 'Ask whoever manages this resource for a grant.' }
   return (
     <>
-      <div className={classes.bar}>
+      <ListBar>
         <FilterBar label="Filter accounts" fields={fields} value={filter} onChange={setFilter} />
         <Counts label="Accounts by state" object="account" counts={list.counts} chosen={states.flatMap((word) => known('account', word) ?? [])} onChoose={(words) => change({ state: [...words] })} />
-      </div>
+      </ListBar>
       <Grid
         label={`Accounts of ${resource.name}`}
         columns={columns}

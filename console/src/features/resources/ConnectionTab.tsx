@@ -1,20 +1,22 @@
 import { Button, Group, Select, TextInput } from '@mantine/core'
 import { useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { changedMeanwhile, ifMatch } from '../../api/client'
 import { keys } from '../../api/keys'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
+import { BothSides } from '../../ui/BothSides'
 import { Confirm } from '../../ui/Confirm'
 import { Fact, Facts } from '../../ui/Fact'
 import { useForm } from '../../ui/form'
 import { count } from '../../ui/format'
 import { ProblemView } from '../../ui/ProblemView'
 import { useToast } from '../../ui/say'
+import { type Contested, contested, firstSide } from '../../ui/sides'
 import { Time } from '../../ui/Time'
 import { fieldError, settingsOf } from './fields'
 import { useRead } from './named'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import classes from './parts.module.css'
 import { kubernetes, readTypes, type Resource } from './resource'
 import { SettingsFields } from './SettingsFields'
@@ -42,10 +44,15 @@ export function ConnectionTab({ resource }: { resource: Resource }) {
   }
   return (
     <Loaded of={types} lines={6}>
-      {(all) => <Settings key={resource.rev} resource={resource} type={all.find(({ type }) => type === resource.type)} />}
+      {(all) => <Settings key={resource.id} resource={resource} type={all.find(({ type }) => type === resource.type)} />}
     </Loaded>
   )
 }
+
+/** What the form holds, as text. None of it is a secret. */
+type Values = Readonly<Record<string, string>>
+
+const valuesOf = ({ name, settings, reconcileAccountId }: Resource): Values => ({ ...settings, name, reconcileAccountId: reconcileAccountId ?? '' })
 
 function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'] | undefined }) {
   const api = useApi()
@@ -55,30 +62,70 @@ function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'
   const may = resource.can?.['update']
   const accounts = useRead(keys.list('account', { resource: resource.id, as: 'names' }), async (signal) =>
     bodyOf(await api.GET('/api/v1/accounts', { params: { query: { resource: resource.id, limit: 500 } }, signal })).items ?? [])
+  // What the fields began with. A newer one that an event brings is not taken silently: the save is refused, and both are shown.
+  const [base, setBase] = useState(resource)
+  const [start, setStart] = useState({ values: valuesOf(resource), round: 0 })
+  const [conflict, setConflict] = useState<{ fields: Contested[]; mine: Values; theirs: Values }>()
+  const form = useRef<HTMLFormElement>(null)
   const [reconciler, setReconciler] = useState(resource.reconcileAccountId ?? '')
+  const fields = type?.fields ?? []
+  /** Draws the fields anew with what is in them, but for some. */
+  const put = (typed: Values, part: Values) => {
+    if ('reconcileAccountId' in part) setReconciler(part['reconcileAccountId'] ?? '')
+    setStart(({ round }) => ({ values: { ...typed, ...part }, round: round + 1 }))
+  }
+  const typedNow = (): Values => {
+    const data = form.current ? new FormData(form.current) : new FormData()
+    return Object.fromEntries(['name', ...fields.map(({ name }) => name)].map((name) => [name, String(data.get(name) ?? '')]))
+  }
+  /** Reads what is stored now; what was not typed here becomes what it is there. */
+  const compare = async (mine: Values) => {
+    const now = bodyOf(await api.GET('/api/v1/resources/{resource}', { params: { path: { resource: resource.id } } }))
+    const [was, theirs] = [valuesOf(base), valuesOf(now)]
+    const nameOf = (id = '') => accounts.data?.find((account) => account.id === id)?.name ?? id
+    const labels = [{ name: 'name', label: 'Name' }, ...fields, ...(type?.reconcile ? [{ name: 'reconcileAccountId', label: 'Reconcile account' }] : [])]
+    const both = contested(labels.map(({ name: key, label }) => {
+      const text = (values: Values) => (key === 'reconcileAccountId' ? nameOf(values[key]) : (values[key] ?? fields.find(({ name }) => name === key)?.default ?? ''))
+      return { key, label, base: text(was), mine: text(mine), theirs: text(theirs) }
+    }))
+    client.setQueryData(keys.one('resource', resource.id), now)
+    setBase(now)
+    setConflict({ fields: both, mine, theirs })
+    put(mine, Object.fromEntries(both.filter((field) => firstSide(field) === 'theirs').map(({ key }) => [key, theirs[key] ?? ''])))
+  }
   const { busy, problem, onSubmit } = useForm(async (field) => {
     const name = field('name').trim()
+    const mine = { ...typedNow(), reconcileAccountId: reconciler }
     try {
       const { data } = await api.PATCH('/api/v1/resources/{resource}', {
-        params: { path: { resource: resource.id }, header: { ...ifMatch(`"${resource.rev}"`) } },
-        body: { name, settings: settingsOf(type?.fields ?? [], field), reconcileAccountId: reconciler },
+        params: { path: { resource: resource.id }, header: { ...ifMatch(`"${base.rev}"`) } },
+        body: { name, settings: settingsOf(fields, field), reconcileAccountId: reconciler },
       })
       client.setQueryData(keys.one('resource', resource.id), data)
+      if (data) setBase(data)
+      setConflict(undefined)
       void client.invalidateQueries({ queryKey: keys.lists('resource') })
       say('Saved')
       if (name !== resource.name) await navigate({ to: '/resources/$resource' as never, params: { resource: name } as never, search: { tab: 'connection' } as never, replace: true })
     } catch (error) {
-      // Somebody was faster: what is there now is read again, and nothing of theirs is overwritten.
-      if (changedMeanwhile(error)) void client.invalidateQueries({ queryKey: keys.one('resource', resource.id) })
+      // Somebody was faster: nothing of theirs is overwritten.
+      if (changedMeanwhile(error)) await compare(mine)
       throw error
     }
   })
   return (
     <>
-      <form onSubmit={onSubmit} className={classes.form}>
+      <form ref={form} onSubmit={onSubmit} className={classes.form}>
         {problem && <ProblemView problem={problem} />}
-        <TextInput name="name" label="Name" defaultValue={resource.name} required withAsterisk={false} readOnly={!may?.allowed} autoComplete="off" autoCapitalize="none" spellCheck={false} error={fieldError(problem, 'name')} />
-        <SettingsFields fields={type?.fields ?? []} values={resource.settings ?? {}} problem={problem} readOnly={!may?.allowed} />
+        {conflict && (
+          <BothSides
+            key={base.rev}
+            fields={conflict.fields}
+            onChoose={(key, side) => put(typedNow(), { [key]: (side === 'mine' ? conflict.mine : conflict.theirs)[key] ?? '' })}
+          />
+        )}
+        <TextInput key={`name ${start.round}`} name="name" label="Name" defaultValue={start.values['name']} required withAsterisk={false} readOnly={!may?.allowed} autoComplete="off" autoCapitalize="none" spellCheck={false} error={fieldError(problem, 'name')} />
+        <SettingsFields key={start.round} fields={fields} values={start.values} problem={problem} readOnly={!may?.allowed} />
         {type?.reconcile && (
           <Select
             label="Reconcile account"

@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core'
-import { useQueries } from '@tanstack/react-query'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { keys } from '../../api/keys'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
@@ -8,8 +8,7 @@ import type { Column } from '../../ui/columns'
 import { count } from '../../ui/format'
 import { Grid } from '../../ui/Grid'
 import { Time } from '../../ui/Time'
-import { type Secret } from '../secrets/secret'
-import { useRead } from './named'
+import { problemOfQuery } from './named'
 import classes from './parts.module.css'
 import { kubernetes, pageOf, type Resource } from './resource'
 import { StateWord } from './StateCounts'
@@ -37,6 +36,8 @@ const checked: Column<Mapping> = { key: 'checked', title: 'Compared', width: 110
 const cluster: Column<Mapping> = { key: 'cluster', title: 'Cluster', width: 120, priority: 2, render: (m) => <bdi>{m.clusterName}</bdi> }
 
 const perStep = 20
+// As many rows as the server gives at once.
+const most = 500
 
 /** Which keys are mapped to which account: the keys of a namespace, or those that hold this resource's accounts. */
 export function MappedTab({ resource }: { resource: Resource }) {
@@ -72,32 +73,28 @@ export function MappedTab({ resource }: { resource: Resource }) {
   )
 }
 
-/** The keys of a namespace's Secrets that no account stands in. Their names are read Secret by Secret, a few at a time. */
+/** The keys of a namespace's Secrets that no account stands in, a page of Secrets at a time. */
 function UnmappedKeys({ resource }: { resource: Resource }) {
   const api = useApi()
-  const [shown, setShown] = useState(perStep)
-  const secrets = useRead(keys.list('secret', { resource: resource.id, as: 'unmapped' }), async (signal) =>
-    bodyOf(await api.GET('/api/v1/secrets', { params: { query: { resource: resource.id, limit: 500 } }, signal })).items ?? [])
-  const open = (secrets.data ?? []).filter(hasUnmapped)
-  const details = useQueries({
-    queries: open.slice(0, shown).map(({ id }) => ({
-      queryKey: keys.one('secret', id),
-      queryFn: async ({ signal }: { signal: AbortSignal }) => bodyOf(await api.GET('/api/v1/secrets/{secret}', { params: { path: { secret: id } }, signal })),
-    })),
+  const [limit, setLimit] = useState(perStep)
+  const filter = { resource: resource.id, unmapped: 'true', limit: String(limit) }
+  const secrets = useQuery({
+    queryKey: keys.list('secret', filter),
+    queryFn: async ({ signal }) => pageOf(bodyOf(await api.GET('/api/v1/secrets', { params: { query: { resource: resource.id, unmapped: true, limit } }, signal }))),
+    placeholderData: keepPreviousData,
   })
-  const read = details.flatMap(({ data }) => (data ? [data] : []))
   return (
     <>
       <div className={classes.section}><h2>Not mapped</h2></div>
-      <Loaded of={secrets}>
-        {() => (open.length === 0 ? <p className={classes.note}>Every key of this namespace’s Secrets is mapped.</p> : <Unmapped secrets={read} />)}
+      <Loaded of={{ data: secrets.data, problem: problemOfQuery(secrets), onRetry: () => void secrets.refetch() }}>
+        {({ items, total }) => (
+          <>
+            {items.length === 0 ? <p className={classes.note}>Every key of this namespace’s Secrets is mapped.</p> : <Unmapped secrets={items} />}
+            {items.length < total && items.length < most && <Button mt="md" variant="default" loading={secrets.isPlaceholderData} onClick={() => setLimit(most)}>Show more of {count(total - items.length)} Secrets</Button>}
+            {items.length < total && items.length >= most && <p className={classes.note}>And {count(total - items.length)} more Secrets. Map some of these first, or open one in the list of Secrets.</p>}
+          </>
+        )}
       </Loaded>
-      {open.length > shown && <Button mt="md" variant="default" onClick={() => setShown(shown + perStep)}>Show more of {count(open.length - shown)} Secrets</Button>}
     </>
   )
-}
-
-/** Whether a Secret that is there has a key without an account. */
-export function hasUnmapped(secret: Secret): boolean {
-  return secret.state !== 'tombstone' && secret.mappedKeys < secret.keyCount
 }

@@ -1,13 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import type { Place } from '../../ui/Offer'
 import classes from './parts.module.css'
-
-/** A page of the router, its parameters and its query. */
-export interface Place {
-  to: string
-  params?: Record<string, string>
-  search?: Record<string, string>
-}
 
 export const resourcePlace = (name: string): Place => ({ to: '/resources/$resource', params: { resource: name } })
 

@@ -14,17 +14,17 @@ const secret = { id: 's1', clusterId: 'c1', clusterName: 'east', resourceId: 'r2
 const mapping = { id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceName: 'orders-db', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db', key: 'password', state: 'behind', written: 2, current: 3, rev: 1, can: {} }
 const types = { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', fields: [{ name: 'host', label: 'Host', kind: 'host', required: true }], reconcile: true, verify: true, change: true, minLength: 1 }] }
 
-const answer: Answer = ({ method, path }) => {
+const answer: Answer = ({ method, path, query }) => {
+  if (path === '/secrets' && query.get('unmapped') === 'true') return page([{ ...secret, keys: [{ name: 'user', size: 64 }] }])
   if (method === 'PATCH') return { ...orders, rev: 4 }
   const answers: Record<string, unknown> = {
-    '/api/v1/resources/orders-db': orders,
-    '/api/v1/resources/r1': orders,
-    '/api/v1/resources/shop-east': shop,
-    '/api/v1/accounts': page([account], { counts: { verified: 1 } }),
-    '/api/v1/secrets': page([secret], { counts: { in_sync: 1 } }),
-    '/api/v1/secrets/s1': { ...secret, keys: [{ name: 'password', size: 64, mapping }, { name: 'user', size: 64 }] },
-    '/api/v1/mappings': page([mapping], { counts: { behind: 1 } }),
-    '/api/v1/types': types,
+    '/resources/orders-db': orders,
+    '/resources/r1': orders,
+    '/resources/shop-east': shop,
+    '/accounts': page([account], { counts: { verified: 1 } }),
+    '/secrets': page([secret], { counts: { in_sync: 1 } }),
+    '/mappings': page([mapping], { counts: { behind: 1 } }),
+    '/types': types,
   }
   return answers[path]
 }
@@ -50,20 +50,33 @@ test('the accounts of a namespace are its Secrets', async () => {
 })
 
 test('mapped details: mapped keys with their version, then the others with a way to map them', async () => {
-  await at('/resources/shop-east?tab=mapped')
+  const { asked } = await at('/resources/shop-east?tab=mapped')
   expect((await screen.findByText('v2 of v3')).closest('[role=row]')?.textContent).toContain('behind')
   expect(await screen.findByRole('button', { name: 'Map shop/db user…' })).toBeTruthy()
   expect(screen.queryByRole('button', { name: 'Map shop/db password…' })).toBeNull()
+  expect(asked.filter(({ path }) => path.startsWith('/secrets/')), 'no Secret is read for its keys').toHaveLength(0)
   await expectAccessible()
 })
 
-test('saving depends on what was read; a change meanwhile is told and read again', async () => {
-  const stale: Answer = (asked) => (asked.method === 'PATCH' ? refuse(412, { type: 'stale', title: 'It has changed' }) : answer(asked))
+test('saving depends on what was read; a change meanwhile shows both sides and overwrites nothing', async () => {
+  let rev = 3
+  const stale: Answer = (asked) => {
+    if (asked.method === 'PATCH') return refuse(412, { type: 'stale', title: 'It has changed' })
+    const found = answer(asked)
+    return asked.path === '/resources/r1' && rev > 3 ? { ...(found as object), rev, name: 'their-db' } : found
+  }
   const { asked } = await at('/resources/orders-db?tab=connection', stale)
-  fireEvent.click(await screen.findByRole('button', { name: 'Save' }))
+  fireEvent.change(await screen.findByLabelText('Name'), { target: { value: 'my-db' } })
+  rev = 4
+  fireEvent.click(screen.getByRole('button', { name: 'Save' }))
   expect(await screen.findByText('It has changed')).toBeTruthy()
-  expect(asked.find(({ method }) => method === 'PATCH')?.headers.get('If-Match')).toBe('"3"')
-  await waitFor(() => expect(asked.filter(({ path }) => path === '/api/v1/resources/r1')).not.toHaveLength(0))
+  expect(screen.getByRole('radio', { name: 'Keep mine my-db' })).toHaveProperty('checked', true)
+  expect(screen.getByLabelText<HTMLInputElement>('Name').value).toBe('my-db')
+  fireEvent.click(screen.getByRole('radio', { name: 'Take theirs their-db' }))
+  expect(screen.getByLabelText<HTMLInputElement>('Name').value).toBe('their-db')
+  await expectAccessible()
+  fireEvent.click(screen.getByRole('button', { name: 'Save' }))
+  await waitFor(() => expect(asked.filter(({ method }) => method === 'PATCH').map(({ headers }) => headers.get('If-Match'))).toEqual(['"3"', '"4"']))
 })
 
 test('what may not be done says why and takes the focus', async () => {

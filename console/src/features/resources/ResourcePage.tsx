@@ -4,15 +4,15 @@ import { useMay } from '../../app/api'
 import { count } from '../../ui/format'
 import { PageHead } from '../../ui/PageHead'
 import { type Tab, tabOf, Tabs } from '../../ui/Tabs'
-import { AccountsTab } from './AccountsTab'
 import { textOf, useAddress } from './address'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import { kubernetes, type Resource, useResource, worstFirst } from './resource'
-import { SecretsTab } from './SecretsTab'
 import { StateCounts } from './StateCounts'
 import { Loaded } from './Waiting'
 
 // Loaded when it is first shown.
+const AccountsTab = lazy(() => import('./AccountsTab').then((m) => ({ default: m.AccountsTab })))
+const SecretsTab = lazy(() => import('./SecretsTab').then((m) => ({ default: m.SecretsTab })))
 const ConnectionTab = lazy(() => import('./ConnectionTab').then((m) => ({ default: m.ConnectionTab })))
 const NewAccount = lazy(() => import('./NewAccount').then((m) => ({ default: m.NewAccount })))
 const MappedTab = lazy(() => import('./MappedTab').then((m) => ({ default: m.MappedTab })))
@@ -64,8 +64,8 @@ function Shown({ resource }: { resource: Resource }) {
         {resourceAnswer(resource)}
       </PageHead>
       <Tabs label={resource.name} tabs={tabs} current={textOf(search['tab'])} />
-      {tab === 'accounts' && (isKube ? <SecretsTab resource={resource} /> : <AccountsTab resource={resource} may={mayList.allowed} onAdd={add} />)}
       <Suspense>
+        {tab === 'accounts' && (isKube ? <SecretsTab resource={resource} /> : <AccountsTab resource={resource} may={mayList.allowed} onAdd={add} />)}
         {tab === 'mapped' && <MappedTab resource={resource} />}
         {tab === 'connection' && <ConnectionTab resource={resource} />}
       </Suspense>

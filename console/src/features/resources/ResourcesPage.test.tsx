@@ -14,7 +14,7 @@ const types = {
   ],
 }
 const answer: Answer = ({ method, path }) => {
-  if (path === '/api/v1/types') return types
+  if (path === '/types') return types
   if (method === 'POST') return { ...orders, name: 'new-db' }
   return page([orders], { counts: { postgresql: 1 } })
 }

@@ -5,12 +5,13 @@ import { useList } from '../../app/list'
 import type { Column } from '../../ui/columns'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
+import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
 import { count } from '../../ui/format'
 import { Grid } from '../../ui/Grid'
 import { PageHead } from '../../ui/PageHead'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import classes from './parts.module.css'
 import { kubernetes, pageOf, type Resource } from './resource'
 import { StateCounts } from './StateCounts'
@@ -75,9 +76,9 @@ export function ResourcesPage() {
       <PageHead title="Resources" actions={<Offer may={may} variant="filled" onClick={add}>New resource</Offer>}>
         {list.grid.total === undefined ? '\u00a0' : answerOf(list.counts)}
       </PageHead>
-      <div className={classes.bar}>
+      <ListBar>
         <FilterBar label="Filter resources" fields={fieldsFor(list.counts)} value={filter} onChange={setFilter} />
-      </div>
+      </ListBar>
       <Grid
         label="Resources"
         columns={columns}

@@ -4,12 +4,12 @@ import { useList } from '../../app/list'
 import { Counts } from '../../ui/Counts'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
+import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
 import { Grid } from '../../ui/Grid'
 import { type Secret } from '../secrets/secret'
 import { secretColumns } from '../secrets/SecretGrid'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
-import classes from './parts.module.css'
 import { allOf, known, pageOf, type Resource } from './resource'
 import { secretPlace } from './PlaceLink'
 
@@ -36,10 +36,10 @@ export function SecretsTab({ resource }: { resource: Resource }) {
     : { why: 'first', title: 'No Secrets here', text: 'None was fetched from this namespace yet, or you have no grant for any. Choose Secrets on the cluster’s page.' }
   return (
     <>
-      <div className={classes.bar}>
+      <ListBar>
         <FilterBar label="Filter Secrets" fields={fields.map((f) => (f.key === 'state' ? { ...f, values: Object.entries(list.counts).map(([value, n]) => ({ value, count: n })) } : f))} value={filter} onChange={setFilter} />
         <Counts label="Secrets by state" object="key" counts={list.counts} total={allOf(list.counts)} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: [...words] })} />
-      </div>
+      </ListBar>
       <Grid
         label={`Secrets of ${resource.name}`}
         columns={columns}

@@ -2,7 +2,6 @@ import { Select, Textarea, TextInput } from '@mantine/core'
 import type { Problem } from '../../api/problem'
 import type { Schemas } from '../../app/api'
 import { fieldError } from './fields'
-import classes from './parts.module.css'
 
 export interface SettingsFieldsProps {
   fields: readonly Schemas['Field'][]
@@ -25,7 +24,7 @@ export function SettingsFields({ fields, values, problem, readOnly }: SettingsFi
       defaultValue: values[field.name] ?? field.default ?? '',
     }
     if (field.kind === 'choice') return <Select key={field.name} {...common} data={field.options ?? []} allowDeselect={false} />
-    if (field.kind === 'pem') return <Textarea key={field.name} {...common} autosize minRows={3} maxRows={10} spellCheck={false} classNames={{ input: classes.mono }} />
+    if (field.kind === 'pem') return <Textarea key={field.name} {...common} autosize minRows={3} maxRows={10} spellCheck={false} wrap="off" />
     return <TextInput key={field.name} {...common} inputMode={field.kind === 'port' ? 'numeric' : undefined} autoComplete="off" autoCapitalize="none" spellCheck={false} />
   })
 }

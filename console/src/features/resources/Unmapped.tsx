@@ -8,7 +8,7 @@ import { keySize } from '../../ui/format'
 import { looksLikeValue } from '../../ui/filter'
 import { type Secret } from '../secrets/secret'
 import { useRead } from './named'
-import { Offer } from './Offer'
+import { Offer } from '../../ui/Offer'
 import classes from './parts.module.css'
 import { secretPlace, PlaceLink } from './PlaceLink'
 
@@ -17,10 +17,10 @@ interface Chosen {
   key: string
 }
 
-/** The keys that no account stands in, each with a way to map it. */
+/** The keys that no account stands in, each with a way to map it. Each of `secrets` comes with those keys alone. */
 export function Unmapped({ secrets }: { secrets: readonly Secret[] }) {
   const [chosen, setChosen] = useState<Chosen>()
-  const rows = secrets.flatMap((secret) => (secret.keys ?? []).filter(({ mapping }) => mapping === undefined).map((key) => ({ secret, key })))
+  const rows = secrets.flatMap((secret) => (secret.keys ?? []).map((key) => ({ secret, key })))
   return (
     <>
       <table className={classes.table}>

@@ -15,7 +15,7 @@ import { useToast } from '../../ui/say'
 import { State } from '../../ui/State'
 import { Steps } from '../../ui/Steps'
 import { Time } from '../../ui/Time'
-import { PermitButton } from '../settings/PermitButton'
+import { Offer } from '../../ui/Offer'
 import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took } from './run'
 import classes from './Run.module.css'
 import { RunWrites } from './RunWrites'
@@ -94,7 +94,7 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
             <Age run={run} />
           </>
         }
-        actions={isStopped(run) ? <PermitButton permit={run.can?.['resume']} loading={busy} onClick={() => void resume()}>Resume run</PermitButton> : undefined}
+        actions={isStopped(run) ? <Offer variant="filled" may={run.can?.['resume']} loading={busy} onClick={() => void resume()}>Resume run</Offer> : undefined}
       >
         {facts.length > 0 && <ul className={classes.facts}>{facts.map((fact) => <li key={fact}>{fact}</li>)}</ul>}
       </PageHead>

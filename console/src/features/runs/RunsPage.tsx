@@ -8,6 +8,7 @@ import { Counts } from '../../ui/Counts'
 import type { Empty } from '../../ui/EmptyState'
 import { type FilterField, filterFromSearch, type FilterState, filterText, filterToSearch, noFilter } from '../../ui/filter'
 import { FilterBar } from '../../ui/FilterBar'
+import { ListBar } from '../../ui/ListBar'
 import { count, shortId } from '../../ui/format'
 import { Grid } from '../../ui/Grid'
 import { PageHead } from '../../ui/PageHead'
@@ -85,7 +86,7 @@ export function RunsPage() {
   return (
     <>
       <PageHead title="Runs">{list.grid.total !== undefined && summary(open, stuck)}</PageHead>
-      <div className={classes.filters}>
+      <ListBar>
         <FilterBar label="Filter runs by account" fields={fields} value={filter} onChange={go} />
         <Counts
           label="Runs by state"
@@ -94,7 +95,7 @@ export function RunsPage() {
           chosen={chosen as never[]}
           onChoose={(words) => go({ ...filter, tokens: [...filter.tokens.filter(({ key }) => key !== 'state'), ...words.map((value) => ({ key: 'state', value }))] })}
         />
-      </div>
+      </ListBar>
       <Grid
         {...list.grid}
         label="Runs"

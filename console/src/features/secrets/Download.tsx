@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { useApi } from '../../app/api'
 import { Confirm } from '../../ui/Confirm'
 import { useToast } from '../../ui/say'
-import { Offer } from '../resources/Offer'
+import { Offer } from '../../ui/Offer'
 import type { Secret } from './secret'
 
 /** Hands a file to the browser; its address is forgotten at once. */

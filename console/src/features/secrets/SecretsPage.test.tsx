@@ -14,7 +14,7 @@ const explorer = (search = '', more: Record<string, unknown> = {}, refused?: rea
 const one = (search = '', more: Record<string, unknown> = {}) =>
   drawPage({
     route: '/secrets/$cluster/$namespace/$name', at: `/secrets/east/shop/db${search}`, page: SecretPage,
-    answer: answers({ 'GET /api/v1/secrets/s1': { ...secret, mappedKeys: 1, keys: [{ ...keysOf[0], mapping: { ...mapping, accountName: account.name } }, keysOf[1]] }, 'GET /api/v1/accounts/s1/versions': { items: versions }, ...more }),
+    answer: answers({ 'GET /secrets/s1': { ...secret, mappedKeys: 1, keys: [{ ...keysOf[0], mapping: { ...mapping, accountName: account.name } }, keysOf[1]] }, 'GET /accounts/s1/versions': { items: versions }, ...more }),
   })
 
 test('the explorer’s sentence counts what needs a look, worst first', () => {
@@ -32,7 +32,7 @@ test('a Secret’s sentence', () => {
 test('filters of the address are sent under the server’s names', async () => {
   const { asked } = await explorer('?cluster=east&ns=shop&state=drift&type=Opaque&q=db&sort=-state')
   await screen.findByRole('link', { name: 'shop/db' })
-  const { search } = asked.find(({ path }) => path === '/api/v1/secrets') ?? { search: '' }
+  const { search } = asked.find(({ path }) => path === '/secrets') ?? { search: '' }
   expect(Object.fromEntries(new URLSearchParams(search))).toEqual({ cluster: 'east', namespace: 'shop', state: 'drift', type: 'Opaque', q: 'db', sort: '-state', offset: '0', limit: '200' })
 })
 
@@ -49,7 +49,7 @@ test('a row opens beside the list, in the address, without any value or way to o
 })
 
 test('the three kinds of empty are told apart', async () => {
-  const none = { 'GET /api/v1/secrets': page([]) }
+  const none = { 'GET /secrets': page([]) }
   const first = await explorer('', none)
   expect(await screen.findByText('No Secrets yet')).toBeTruthy()
   first.unmount()
@@ -61,7 +61,7 @@ test('the three kinds of empty are told apart', async () => {
 })
 
 test('a Secret’s keys, sizes in steps, each with its own reveal', async () => {
-  const { asked } = await one('', { 'POST /api/v1/accounts/s1/reveal': { version: 2, value: 'c4n4ry' } })
+  const { asked } = await one('', { 'POST /accounts/s1/reveal': { version: 2, value: 'c4n4ry' } })
   expect((await screen.findByRole('link', { name: 'app_rw on orders-db' })).getAttribute('href')).toBe('/resources/orders-db/accounts/app_rw')
   expect(screen.getAllByText('≤ 64 B')).toHaveLength(2)
   fireEvent.click(screen.getByRole('button', { name: /^Reveal ?user of shop\/db$/ }))
@@ -71,7 +71,7 @@ test('a Secret’s keys, sizes in steps, each with its own reveal', async () => 
 })
 
 test('what is no text is not shown', async () => {
-  await one('', { 'POST /api/v1/accounts/s1/reveal': { version: 2, value: 'AAE=', base64: true } })
+  await one('', { 'POST /accounts/s1/reveal': { version: 2, value: 'AAE=', base64: true } })
   fireEvent.click(await screen.findByRole('button', { name: /^Reveal ?user of shop\/db$/ }))
   expect(await screen.findByText('This value is not text')).toBeTruthy()
   expect(document.body.textContent).not.toContain('AAE=')
@@ -81,7 +81,7 @@ test('a download asks first, then saves a file', async () => {
   const made = vi.fn(() => 'blob:x')
   vi.stubGlobal('URL', Object.assign(URL, { createObjectURL: made, revokeObjectURL: () => {} }))
   const clicked = vi.spyOn(HTMLAnchorElement.prototype, 'click').mockImplementation(() => {})
-  const { asked } = await one('', { 'POST /api/v1/secrets/s1/download': new Response('{}') })
+  const { asked } = await one('', { 'POST /secrets/s1/download': new Response('{}') })
   fireEvent.click(await screen.findByRole('button', { name: 'Download…' }))
   const dialog = within(await screen.findByRole('dialog'))
   expect(asked.some(({ method }) => method === 'POST')).toBe(false)
@@ -94,10 +94,10 @@ test('a deleted Secret is found and says so', async () => {
   const buried = { ...secret, state: 'tombstone', deletedAt: '2026-11-20T00:00:00Z' }
   const { asked } = await drawPage({
     route: '/secrets/$cluster/$namespace/$name', at: '/secrets/east/shop/db', page: SecretPage,
-    answer: ({ path, search }) => (path === '/api/v1/secrets/s1' ? { ...buried, keys: keysOf } : page(search.includes('tombstone') ? [buried] : [])),
+    answer: ({ path, search }) => (path === '/secrets/s1' ? { ...buried, keys: keysOf } : page(search.includes('tombstone') ? [buried] : [])),
   })
   expect(await screen.findByText(/Deleted in its cluster/)).toBeTruthy()
-  expect(asked.map(({ path }) => path)).toEqual(['/api/v1/secrets', '/api/v1/secrets', '/api/v1/secrets/s1'])
+  expect(asked.map(({ path }) => path)).toEqual(['/secrets', '/secrets', '/secrets/s1'])
 })
 
 test('the versions of a Secret', async () => {

@@ -7,13 +7,14 @@ import { Counts } from '../../ui/Counts'
 import { Drawer } from '../../ui/Drawer'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
+import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
 import { count } from '../../ui/format'
 import { Grid } from '../../ui/Grid'
 import { PageHead } from '../../ui/PageHead'
 import { textOf, useAddress, useFilter, wordsOf } from '../resources/address'
 import { useRead } from '../resources/named'
-import { Offer } from '../resources/Offer'
+import { Offer } from '../../ui/Offer'
 import classes from '../resources/parts.module.css'
 import { PlaceLink, secretPlace } from '../resources/PlaceLink'
 import { allOf, known, pageOf, worstFirst } from '../resources/resource'
@@ -74,10 +75,10 @@ export function SecretsPage() {
   return (
     <>
       <PageHead title="Secrets">{list.grid.total === undefined ? '\u00a0' : explorerAnswer(list.counts)}</PageHead>
-      <div className={classes.bar}>
+      <ListBar>
         <FilterBar label="Filter Secrets" fields={offered} value={filter} onChange={setFilter} />
         <Counts label="Secrets by state" object="key" counts={list.counts} total={allOf(list.counts)} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: words.length > 0 ? [...words] : '' })} />
-      </div>
+      </ListBar>
       <Grid
         label="Secrets"
         columns={columns}

@@ -15,7 +15,7 @@ import { Time } from '../../ui/Time'
 import { Waiting } from '../runs/RunPage'
 import { NewGrant } from './NewGrant'
 import { settingsKeys } from './keys'
-import { PermitButton } from './PermitButton'
+import { Offer } from '../../ui/Offer'
 import { type Grant, type GrantParts, grantParts, grantText } from './people'
 import classes from './Settings.module.css'
 import { useDialog } from './useDialog'
@@ -48,7 +48,7 @@ export function Grants() {
       <div className={classes.bar}>
         <p>{count(grants.length)} {grants.length === 1 ? 'grant' : 'grants'}. Administrators need none.</p>
         {subjects.length > 1 && <Select aria-label="Grants of" placeholder="Of everybody" data={subjects.map(([value, label]) => ({ value, label }))} value={subject} onChange={setSubject} clearable searchable clearButtonProps={{ 'aria-label': 'Grants of everybody' }} />}
-        <PermitButton permit={query.data.can?.['create']} onClick={() => dialog.go({ do: 'new' })}>Grant something</PermitButton>
+        <Offer variant="filled" may={query.data.can?.['create']} onClick={() => dialog.go({ do: 'new' })}>Grant something</Offer>
       </div>
       {grants.length === 0 ? (
         <EmptyState empty={{ why: 'first', title: 'No grant yet', text: 'A grant gives a user or a group a right on a cluster, a resource or an account.' }} />
@@ -87,7 +87,7 @@ function Line({ grant, parts, onTakeBack }: { grant: Grant; parts: GrantParts; o
         <Sentence parts={parts} />. <span className={classes.muted}>Given by <bdi>{grant.grantedBy}</bdi> <Time at={grant.createdAt} /></span>
       </span>
       {ended && <State object="grant" state="ended" />}
-      <PermitButton size="compact-sm" variant="default" permit={grant.can?.['delete']} onClick={onTakeBack}>Take back</PermitButton>
+      <Offer size="compact-sm" variant="default" may={grant.can?.['delete']} onClick={onTakeBack}>Take back</Offer>
     </li>
   )
 }

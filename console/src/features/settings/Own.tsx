@@ -8,11 +8,14 @@ import { ProblemView } from '../../ui/ProblemView'
 import { useToast } from '../../ui/say'
 import { Time } from '../../ui/Time'
 import { roles } from './people'
+import { EndSession, Sessions } from './Sessions'
 import classes from './Settings.module.css'
+import { useDialog } from './useDialog'
 
 /** Who is signed in, for how long, and the own password. */
 export function Own() {
-  const { user, expiresAt, idleUntil } = useWho()
+  const { user, kind, expiresAt, idleUntil } = useWho()
+  const dialog = useDialog()
   return (
     <div className={classes.panels}>
       <section className={classes.panel} aria-labelledby="own-session">
@@ -24,6 +27,13 @@ export function Own() {
           <Fact label="Ends when idle">{idleUntil ? <Time at={idleUntil} /> : 'does not end'}</Fact>
         </Facts>
       </section>
+      {kind === 'user' && (
+        <section className={classes.panel} aria-labelledby="own-sessions">
+          <h2 id="own-sessions">Where you are signed in</h2>
+          <Sessions user={user.id} label="Your sessions" onEnd={({ id }) => dialog.go({ do: 'end', session: id })} />
+          <EndSession user={user.id} session={dialog.session} opened={dialog.verb === 'end'} onClose={() => dialog.go({})} />
+        </section>
+      )}
       <section className={classes.panel} aria-labelledby="own-password">
         <h2 id="own-password">Password</h2>
         <p>A new password ends all your other sessions. API tokens keep working until they are revoked.</p>

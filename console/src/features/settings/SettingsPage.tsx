@@ -1,9 +1,9 @@
-import { Link, useParams } from '@tanstack/react-router'
+import { useParams } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import type { ReactNode } from 'react'
 import { PageHead } from '../../ui/PageHead'
+import { Tabs } from '../../ui/Tabs'
 import { Permitted } from './Permitted'
-import classes from './Settings.module.css'
 
 // Loaded when it is first shown.
 const Appearance = lazy(() => import('./Appearance').then((m) => ({ default: m.Appearance })))
@@ -39,15 +39,7 @@ export function SettingsPage() {
   return (
     <>
       <PageHead title={title} above={title === 'Settings' ? undefined : [{ label: 'Settings', to: '/settings' }]} />
-      <nav aria-label="Settings" className={classes.nav}>
-        <ul>
-          {sections.map(({ key, label }) => (
-            <li key={key}>
-              <Link to={key === '' ? '/settings' : `/settings/${key}`} activeOptions={{ exact: true }} activeProps={{ 'aria-current': undefined }} aria-current={key === section?.key ? 'page' : undefined}>{label}</Link>
-            </li>
-          ))}
-        </ul>
-      </nav>
+      <Tabs label="Settings" current={section?.key} tabs={sections.map(({ key, label }) => ({ key, label, to: key === '' ? '/settings' : `/settings/${key}` }))} />
       <Suspense>{section?.page ?? <p>There is no such section of the settings.</p>}</Suspense>
     </>
   )

@@ -12,7 +12,7 @@ import { Time } from '../../ui/Time'
 import { Value } from '../../ui/Value'
 import { FormDialog } from './FormDialog'
 import { settingsKeys } from './keys'
-import { PermitButton } from './PermitButton'
+import { Offer } from '../../ui/Offer'
 import { endAfter, type Token } from './people'
 import classes from './Settings.module.css'
 import { useDialog } from './useDialog'
@@ -70,13 +70,13 @@ export function Tokens() {
   }
   const withActions: Column<Token>[] = [
     ...columns,
-    { key: 'actions', title: 'Revoke', width: 100, render: (token) => <PermitButton size="compact-sm" variant="default" permit={token.can?.['delete']} onClick={() => dialog.go({ do: 'revoke', open: token.id })}>Revoke</PermitButton> },
+    { key: 'actions', title: 'Revoke', width: 100, render: (token) => <Offer size="compact-sm" variant="default" may={token.can?.['delete']} onClick={() => dialog.go({ do: 'revoke', open: token.id })}>Revoke</Offer> },
   ]
   return (
     <>
       <div className={classes.bar}>
         <p>{query.data && `${count(tokens.length)} ${tokens.length === 1 ? 'token' : 'tokens'}. A token does no more than its owner may, and only what it names.`}</p>
-        <PermitButton permit={query.data?.can?.['create']} onClick={() => dialog.go({ do: 'new' })}>Make a token</PermitButton>
+        <Offer variant="filled" may={query.data?.can?.['create']} onClick={() => dialog.go({ do: 'new' })}>Make a token</Offer>
       </div>
       <Grid
         label="API tokens"

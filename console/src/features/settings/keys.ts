@@ -7,7 +7,8 @@ import { keys } from '../../api/keys'
 export const settingsKeys = {
   users: keys.list('user'),
   grants: keys.list('grant'),
-  groups: ['group', 'list', []] as const,
-  tokens: ['token', 'list', []] as const,
-  health: ['server', 'health'] as const,
+  groups: keys.list('group'),
+  tokens: keys.list('token'),
+  sessions: (user: string) => keys.list('session', { user }),
+  health: keys.one('server', 'health'),
 }

@@ -5,6 +5,7 @@ export type User = Schemas['User']
 export type Group = Schemas['Group']
 export type Grant = Schemas['Grant']
 export type Token = Schemas['Token']
+export type OpenSession = Schemas['OpenSession']
 export type Role = User['role']
 export type Level = Grant['level']
 
@@ -14,6 +15,8 @@ export const roles: readonly { value: Role; label: string; means: string }[] = [
   { value: 'auditor', label: 'Auditor', means: 'Sees everything but values, and changes nothing.' },
   { value: 'user', label: 'User', means: 'Works with what was granted.' },
 ]
+
+export const roleName = (role: Role) => roles.find(({ value }) => value === role)?.label ?? role
 
 export const levels: readonly { value: Level; label: string; means: string }[] = [
   { value: 'view', label: 'View', means: 'see it, without values' },

@@ -12,7 +12,7 @@ const ben = { id: 'u2', name: 'ben', role: 'user', disabled: false, createdAt: '
 const grant = { id: 'g1', subjectKind: 'group', subjectId: 's1', subjectName: 'db-owners', objectKind: 'resource', objectId: 'r1', objectName: 'orders-db', level: 'reveal', grantedBy: 'anna', createdAt: '2026-01-01T00:00:00Z', rev: 1, can } as const
 
 // A browser loads a section when it is first opened; here all are there.
-beforeAll(() => Promise.all(['Appearance', 'Grants', 'Groups', 'Own', 'Scopes', 'ServerInfo', 'Tokens', 'Users'].map((name) => import(`./${name}.tsx`))))
+beforeAll(() => Promise.all(['Appearance', 'EditGroup', 'EditUser', 'Grants', 'Groups', 'NewUser', 'OneGroup', 'OneUser', 'Own', 'Scopes', 'ServerInfo', 'Tokens', 'Users'].map((name) => import(`./${name}.tsx`))))
 const open = (address: string, answer: (asked: Asked) => Answer | undefined, who = session()) =>
   drawPage(address.startsWith('/settings/') ? '/settings/$section' : '/settings', address, SettingsPage, answer, who)
 const click = (name: string | RegExp) => act(async () => void fireEvent.click(screen.getByRole('button', { name })))
@@ -31,21 +31,71 @@ test('ends, scopes and changes', () => {
   expect(changed({ a: 1, b: 2 }, { a: 1, b: 3 })).toEqual({ b: 3 })
 })
 
-test('a user is changed under the revision that was read, and one changed meanwhile is read again', async () => {
-  const { asked, router } = await open('/settings/users', ({ method }) =>
-    method === 'PATCH' ? { status: 412, body: { type: 'stale', title: 'It was changed meanwhile', status: 412, cure: 'Look at it again.' } } : { body: pageOf([ben], { can }) })
+test('a user is changed under the revision that was read; one changed meanwhile shows both sides, and what was chosen is sent', async () => {
+  let stored: { rev: number; [field: string]: unknown } = ben
+  const { asked, router } = await open('/settings/users', ({ method, path, headers }) => {
+    if (method === 'PATCH') return headers.get('If-Match') === `"${stored.rev}"` ? { body: stored } : { status: 412, body: { type: 'stale', title: 'It was changed meanwhile', status: 412, cure: 'Look at it again.' } }
+    if (path === '/sessions') return { body: { items: [] } }
+    return { body: path === '/users/u2' ? stored : pageOf([stored], { can }) }
+  })
   await waitFor(() => expect(screen.getByText('ben')).toBeTruthy())
   await expectAccessible()
   await act(async () => void fireEvent.click(screen.getByText('ben')))
   await waitFor(() => expect(router.state.location.search).toEqual({ open: 'u2' }))
+  expect(await screen.findByText('Not signed in anywhere.')).toBeTruthy()
   await click('Edit')
   expect(router.state.location.search).toEqual({ do: 'edit', open: 'u2' })
   await act(async () => type('Full name', 'Ben B.'))
+  stored = { ...ben, role: 'operator', displayName: 'Benjamin', rev: 8 }
   await click('Save ben')
   await waitFor(() => expect(screen.getByRole('alert').textContent).toContain('It was changed meanwhile'))
-  const patch = asked.find(({ method }) => method === 'PATCH')
-  expect([patch?.path, patch?.body, patch?.headers.get('If-Match')]).toEqual(['/users/u2', { displayName: 'Ben B.' }, '"7"'])
-  expect(asked.at(-1)?.method).toBe('GET')
+  expect(await screen.findByRole('radio', { name: 'Keep mine Ben B.' })).toHaveProperty('checked', true)
+  expect(screen.getByRole('radio', { name: 'Take theirs Operator' })).toHaveProperty('checked', true)
+  await expectAccessible()
+  await click('Save ben')
+  const patches = () => asked.filter(({ method }) => method === 'PATCH').map(({ path, body, headers }) => [path, body, headers.get('If-Match')])
+  await waitFor(() => expect(patches()).toEqual([['/users/u2', { displayName: 'Ben B.' }, '"7"'], ['/users/u2', { displayName: 'Ben B.' }, '"8"']]))
+})
+
+test('a group that an event brings anew is not overwritten by a dialog that was open', async () => {
+  const group = { id: 's1', name: 'db-owners', description: 'Databases', members: [{ id: 'u2', name: 'ben' }], createdAt: '2026-01-01T00:00:00Z', rev: 1, can }
+  let stored = group
+  const { asked, client } = await open('/settings/groups?do=edit&open=s1', ({ method, path, headers }) => {
+    if (method === 'PATCH') return headers.get('If-Match') === `"${stored.rev}"` ? { body: stored } : { status: 412, body: { type: 'stale', title: 'It was changed meanwhile', status: 412 } }
+    if (path === '/users') return { body: pageOf([ben, { ...ben, id: 'u3', name: 'cleo' }], { can }) }
+    return { body: path === '/groups/s1' ? stored : pageOf([stored], { can }) }
+  })
+  await screen.findByLabelText('Purpose')
+  stored = { ...group, description: 'All databases', members: [...group.members, { id: 'u3', name: 'cleo' }], rev: 2 }
+  await act(() => client.invalidateQueries({ queryKey: ['group'] }))
+  await act(async () => type('Purpose', 'Orders'))
+  await click('Save db-owners')
+  expect(await screen.findByRole('radio', { name: 'Keep mine Orders' })).toHaveProperty('checked', true)
+  expect(screen.getByRole('radio', { name: 'Take theirs ben, cleo' })).toHaveProperty('checked', true)
+  await click('Save db-owners')
+  await waitFor(() => expect(asked.filter(({ method }) => method === 'PATCH').map(({ body, headers }) => [body, headers.get('If-Match')])).toEqual([[{ description: 'Orders' }, '"1"'], [{ description: 'Orders' }, '"2"']]))
+})
+
+const here = { id: 'w1', user: { id: 'u1', name: 'anna' }, createdAt: '2026-01-01T00:00:00Z', lastSeenAt: '2026-01-02T00:00:00Z', expiresAt: '2026-01-03T00:00:00Z', idleUntil: '2026-01-03T00:00:00Z', address: '192.0.2.1', current: true, can: { delete: { allowed: true } } }
+const there = { ...here, id: 'w2', address: '198.51.100.7', current: false }
+
+test('own sessions: this one is told apart, and another is ended after it was asked', async () => {
+  const { asked } = await open('/settings', ({ method, path }) => (method === 'DELETE' ? { status: 204 } : path === '/sessions' ? { body: { items: [here, there] } } : undefined))
+  const rows = within(await screen.findByRole('list', { name: 'Your sessions' })).getAllByRole('listitem')
+  expect(rows.map((row) => row.textContent?.includes('this one'))).toEqual([true, false])
+  expect(screen.getByRole('button', { name: 'End the session from 192.0.2.1' }).getAttribute('aria-disabled')).toBe('true')
+  await expectAccessible()
+  await click('End the session from 198.51.100.7')
+  expect(asked.some(({ method }) => method === 'DELETE')).toBe(false)
+  const dialog = within(await screen.findByRole('dialog', { name: 'End the session from 198.51.100.7' }))
+  await act(async () => void fireEvent.click(dialog.getByRole('button', { name: 'End the session from 198.51.100.7' })))
+  await waitFor(() => expect(asked.find(({ method }) => method === 'DELETE')?.path).toBe('/sessions/w2'))
+})
+
+test('sessions that cannot be read say so in place', async () => {
+  await open('/settings', ({ path }) => (path === '/sessions' ? { status: 500, body: { type: 'internal', title: 'It failed' } } : undefined))
+  expect(await screen.findByText('It failed')).toBeTruthy()
+  expect(screen.getByRole('button', { name: 'Retry' })).toBeTruthy()
 })
 
 test('deleting somebody asks for the name', async () => {
@@ -99,7 +149,7 @@ test('a token is shown once, in the value field, and in no attribute or cache', 
 })
 
 test('the own password needs the current one, and two equal new ones', async () => {
-  const { asked } = await open('/settings', () => ({ status: 204 }))
+  const { asked } = await open('/settings', ({ path }) => (path === '/sessions' ? { body: { items: [here] } } : { status: 204 }))
   const fill = (again: string) => act(async () => {
     type('Current password', 'old')
     type('New password', 'next')
@@ -108,11 +158,11 @@ test('the own password needs the current one, and two equal new ones', async () 
   await fill('other')
   await click('Change password')
   expect(screen.getByText('The two are not equal')).toBeTruthy()
-  expect(asked).toHaveLength(0)
+  expect(asked.filter(({ method }) => method === 'POST')).toHaveLength(0)
   await expectAccessible()
   await fill('next')
   await click('Change password')
-  await waitFor(() => expect(asked.map(({ path, body }) => [path, body])).toEqual([['/users/u1/password', { current: 'old', password: 'next' }]]))
+  await waitFor(() => expect(asked.filter(({ method }) => method === 'POST').map(({ path, body }) => [path, body])).toEqual([['/users/u1/password', { current: 'old', password: 'next' }]]))
   expect(screen.getByLabelText<HTMLInputElement>('Current password').value).toBe('')
 })
 
