@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { keyboard, mouse } from './hands.mjs'
-import { openBrowser } from './look.mjs'
+import { openBrowser, until } from './look.mjs'
 
 const env = (name) => {
   const value = process.env[name]
@@ -165,7 +165,7 @@ const steps = {
     // The page was opened while it ran; from here it changes by the server's events alone.
     await page.getByText('The system refused a login with version 1.').waitFor()
     await page.getByText('3 of 3 mapped keys were read back with version 2.').waitFor()
-    await page.waitForFunction('document.title.includes("done")')
+    await until(page, () => document.title.includes('done'))
     await look('run', 'done')
     await hands.press(inRail('Runs'))
     await heading('Runs')
@@ -228,7 +228,7 @@ const steps = {
     await page.keyboard.press('s')
     await heading('Secrets')
     await page.keyboard.press('/')
-    await page.waitForFunction(() => document.activeElement?.matches('[data-filter]'))
+    await until(page, () => document.activeElement?.matches('[data-filter]'))
   },
   'the overview has nothing that needs somebody': async () => {
     await go('/')
