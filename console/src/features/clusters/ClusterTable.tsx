@@ -60,7 +60,7 @@ function Row({ cluster, actions }: { cluster: Cluster; actions: ClusterActions |
         <td colSpan={actions ? 8 : 7}>
           {cluster.reason && <p className={classes.reason}><ClusterReason cluster={cluster} /></p>}
           <p className={classes.facts}>
-            {count(cluster.secrets)} Secrets · {count(cluster.mapped)} mapped · {count(cluster.drifted)} drift · sync: {synced}
+            {count(cluster.secrets)} {cluster.secrets === 1 ? 'Secret' : 'Secrets'} · {count(cluster.mapped)} mapped · {count(cluster.drifted)} drift · sync: {synced}
           </p>
         </td>
       </tr>

@@ -42,7 +42,7 @@ const columns: readonly Column<Resource>[] = [
     grow: 2,
     render: (r) => <Group gap={8} wrap="nowrap">{worth(r.states ?? {}).map(({ state, n }) => <State key={state} object="key" state={state}>{state === 'in_sync' ? undefined : count(n)}</State>)}</Group>,
   },
-  { key: 'accounts', title: 'Secrets', width: 96, align: 'end', render: (r) => <>{count(r.accounts)}<span className={classes.unit}> Secrets</span></> },
+  { key: 'accounts', title: 'Secrets', width: 96, align: 'end', render: (r) => <>{count(r.accounts)}<span className={classes.unit}>{r.accounts === 1 ? ' Secret' : ' Secrets'}</span></> },
   { key: 'created', title: 'First fetched', width: 140, priority: 1, render: (r) => <Time at={r.createdAt} /> },
 ]
 
