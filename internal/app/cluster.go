@@ -104,14 +104,14 @@ const (
 
 // Read implements rotation.Cluster.
 func (w clusterWriter) Read(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
-	out := make(map[string]rotation.Seen, len(names))
+	out, want := make(map[string]rotation.Seen, len(names)), wanted(names)
 	if len(names) >= listFrom {
 		first, more, err := w.conn.FirstSecrets(ctx, namespace, min(perWanted*len(names), mostListed))
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range first {
-			if slices.Contains(names, s.Name) {
+			if want[s.Name] {
 				out[s.Name] = seen(s)
 			}
 		}
@@ -158,15 +158,20 @@ func (w clusterWriter) readEach(ctx context.Context, namespace string, names []s
 	return out, nil
 }
 
-func (w clusterWriter) readNamespace(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
-	wanted := make(map[string]bool, len(names))
+func wanted(names []string) map[string]bool {
+	want := make(map[string]bool, len(names))
 	for _, n := range names {
-		wanted[n] = true
+		want[n] = true
 	}
+	return want
+}
+
+func (w clusterWriter) readNamespace(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+	want := wanted(names)
 	out := make(map[string]rotation.Seen, len(names))
 	_, err := w.conn.ListSecrets(ctx, namespace, func(page []kube.Secret) error {
 		for _, s := range page {
-			if wanted[s.Name] {
+			if want[s.Name] {
 				out[s.Name] = seen(s)
 			}
 		}

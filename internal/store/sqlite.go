@@ -94,8 +94,8 @@ func (e *lite) connect(ctx context.Context, path string, changed func([]Change))
 // another connection keeps every COMMIT from doing it for all those before.
 const foldEvery = 5 * time.Second
 
-// fold runs until stop is closed. What it cannot do is left for its next time, or at last for the writer itself, which
-// folds a log that grew too long and then says what is wrong with the disk.
+// fold runs until stop is closed. What it cannot do for want of room or because of a reader is left for its next time. A
+// disk that fails breaks the store: a second fsync may succeed without having written what the first one lost.
 func (e *lite) fold() {
 	tick := time.NewTicker(foldEvery)
 	defer tick.Stop()
@@ -106,7 +106,10 @@ func (e *lite) fold() {
 		case <-tick.C:
 		}
 		if e.group.written.Swap(false) {
-			_, _ = e.writer.ExecContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`)
+			_, err := e.writer.ExecContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`)
+			if err = translate(err); hasCode(err, CodeFailed) {
+				e.group.breakDown(err)
+			}
 		}
 	}
 }

@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -65,28 +64,13 @@ type daemon struct {
 	done         chan struct{}
 }
 
-// spawn starts the program in a process group of its own; the thread that forks it stays, for the parent-death signal
-// follows it.
-func spawn(program string, args []string, out *os.File) (*daemon, error) {
-	d := &daemon{done: make(chan struct{})}
+// spawn starts the program, which writes all it says to out.
+func spawn(program string, args []string, out *os.File) (d *daemon, err error) {
+	d = &daemon{}
 	cmd := exec.Command(program, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = []string{"PATH=/usr/bin:/bin"}, out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(d.done)
-		err := cmd.Start()
-		if err == nil {
-			d.pid = cmd.Process.Pid
-		}
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-	}()
-	return d, <-started
+	d.pid, d.done, err = launch(cmd)
+	return d, err
 }
 
 // stop sends the signal and returns when the process is gone.

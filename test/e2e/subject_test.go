@@ -62,7 +62,7 @@ func build(t *testing.T) string {
 // newSubject starts a server on an empty folder, which logs everything that it can.
 func newSubject(t *testing.T, program string, env []string, flags ...string) *subject {
 	t.Helper()
-	s := &subject{t: t, program: program, dir: t.TempDir(), done: make(chan struct{})}
+	s := &subject{t: t, program: program, dir: t.TempDir()}
 	s.metrics = closedAddress(t)
 	args := append([]string{"server", "--data", s.data(), "--listen", "127.0.0.1:0", "--log-level", "debug", "--metrics-listen", s.metrics}, flags...)
 	must(t, s.start(args, env))
@@ -98,7 +98,7 @@ func must(t *testing.T, errs ...error) {
 	}
 }
 
-// start runs the program in a group of its own. The thread that forks it stays: the parent-death signal follows it.
+// start runs the program.
 func (s *subject) start(args, env []string) error {
 	out, err := os.Create(s.out())
 	if err != nil {
@@ -112,22 +112,30 @@ func (s *subject) start(args, env []string) error {
 	defer log.Close()
 	cmd := exec.Command(s.program, args...)
 	cmd.Env, cmd.Stdout, cmd.Stderr = append([]string{"HOME=" + s.dir, "PATH=/usr/bin:/bin"}, env...), out, log
+	s.pid, s.done, err = launch(cmd)
+	return err
+}
+
+// launch starts a program in a process group of its own, and closes done when it has ended. The thread that forks it stays,
+// for the parent-death signal follows it.
+func launch(cmd *exec.Cmd) (pid int, done chan struct{}, err error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	done = make(chan struct{})
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		defer close(s.done)
+		defer close(done)
 		err := cmd.Start()
-		if err == nil {
-			s.pid = cmd.Process.Pid
-		}
 		started <- err
 		if err == nil {
 			_ = cmd.Wait()
 		}
 	}()
-	return <-started
+	if err := <-started; err != nil {
+		return 0, done, err
+	}
+	return cmd.Process.Pid, done, nil
 }
 
 // stop ends the server as an administrator would, and by force if it does not listen.
