@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/vault"
 	"github.com/keyturn/keyturn/test/testbed"
@@ -54,7 +53,7 @@ func everything(t *testing.T, w *fetchWorld) {
 	wantFetch(t, f, inventory.FetchDone, inventory.Counts{Total: 280 + f.Counts.Skipped, Added: 280, Skipped: f.Counts.Skipped})
 	for _, o := range objects() {
 		if strings.Contains(o.typ, "helm") || strings.Contains(o.typ, "bootstrap") {
-			if _, err := w.store.SecretByName(t.Context(), w.cluster.ID, o.namespace, o.name); !errors.Is(err, fault.NotFound) {
+			if len(w.stored(t, o.namespace, o.name)) != 0 {
 				t.Errorf("%s/%s was brought", o.namespace, o.name)
 			}
 			continue

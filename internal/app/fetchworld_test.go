@@ -112,9 +112,20 @@ func (w *fetchWorld) run(t *testing.T, sel *inventory.Selection) inventory.Fetch
 
 func (w *fetchWorld) secret(t *testing.T, namespace, name string) inventory.Secret {
 	t.Helper()
-	x, err := w.store.SecretByName(t.Context(), w.cluster.ID, namespace, name)
+	at := w.stored(t, namespace, name)
+	if len(at) != 1 {
+		t.Fatalf("%s/%s is stored %d times", namespace, name, len(at))
+	}
+	x, err := w.store.Secret(t.Context(), at[0].ID)
 	w.do(t, err)
 	return x
+}
+
+func (w *fetchWorld) stored(t *testing.T, namespace, name string) []inventory.Stored {
+	t.Helper()
+	at, err := w.store.Stored(t.Context(), w.cluster.ID, []inventory.Place{{Namespace: namespace, Name: name}})
+	w.do(t, err)
+	return at
 }
 
 // data opens the current version of a Secret.

@@ -22,9 +22,9 @@ import (
 var rotationWorker = identity.System("rotation-worker")
 
 // Saw stores Secrets as Keyturn itself has just seen them, such as in the reply to its own write, so that the next sync
-// finds nothing changed. Secrets that the repository does not have, or has a later state of, are left alone. Keys in
-// Written become what their mappings expect. It may be called at any time, also while a fetch runs, and doing it again
-// changes nothing. It fails with fault.Stale when a Secret kept changing.
+// finds nothing changed. Secrets that the repository does not have, has a later state of, or knows to be deleted since are
+// left alone. Keys in Written become what their mappings expect. It may be called at any time, also while a fetch runs,
+// and doing it again changes nothing. It fails with fault.Stale when a Secret kept changing.
 func (f *Fetcher) Saw(ctx context.Context, clusterID string, seen []Seen) error {
 	for part := range slices.Chunk(seen, MaxBatch) {
 		if err := f.saw(ctx, clusterID, part); err != nil {
@@ -47,8 +47,7 @@ func (f *Fetcher) saw(ctx context.Context, clusterID string, seen []Seen) error 
 			if !known {
 				return true
 			}
-			is := compare(stored, s)
-			return is == earlier || is == same && len(s.Written) == 0
+			return overtaken(stored, s) || compare(stored, s) == same && len(s.Written) == 0
 		})
 		batch, err := f.imports(ctx, rotationWorker, seen, have)
 		if err != nil {

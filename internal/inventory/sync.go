@@ -74,12 +74,26 @@ func compare(have Stored, s Seen) comparison {
 	if have.ResourceVersion == s.ResourceVersion {
 		return same
 	}
-	a, errA := strconv.ParseUint(have.ResourceVersion, 10, 64)
-	b, errB := strconv.ParseUint(s.ResourceVersion, 10, 64)
-	if errA == nil && errB == nil && b < a {
+	if passed(have, s.ResourceVersion) {
 		return earlier
 	}
 	return newer
+}
+
+// passed reports whether the repository has a state that is later than version, which all Secrets of a cluster share.
+func passed(have Stored, version string) bool {
+	a, errA := strconv.ParseUint(have.ResourceVersion, 10, 64)
+	b, errB := strconv.ParseUint(version, 10, 64)
+	return errA == nil && errB == nil && b < a
+}
+
+// overtaken reports whether the repository knows what became of the Secret after it was s: a later state of it or of the
+// one that took its place, or that it was deleted. A uid never comes back.
+func overtaken(have Stored, s Seen) bool {
+	if have.Gone {
+		return have.UID == s.UID
+	}
+	return passed(have, s.ResourceVersion)
 }
 
 // sameValues reports whether the fingerprints are those that are stored.
@@ -135,6 +149,25 @@ func (m MappedKey) Judge(uid string, now *vault.Fingerprint, written bool) Mappe
 		out.State, out.Reason = Drift, "the value was changed in the cluster"
 	}
 	return out
+}
+
+// Wrote says what becomes of the mapping when the key was proved to hold the value that it should have from now on, in
+// that version of its Secret. Whatever state a run or a refusal gave it ends with that. When the repository has a later
+// state, that is what the mapping is judged by, so that a change that was seen meanwhile is not lost; of a tombstone only
+// the expected value changes.
+func (m MappedKey) Wrote(have Stored, version string, value vault.Fingerprint) MappedKey {
+	out := m
+	out.Expected = &value
+	switch {
+	case have.Gone:
+		return out
+	case !passed(have, version):
+		out.State, out.Reason = InSync, ""
+		return out
+	case m.State != Conflict:
+		out.State = InSync
+	}
+	return out.Judge(have.UID, m.Before, false)
 }
 
 // JoinSelections adds s to the selections of a cluster. What is chosen by name is gathered in one selection and each rule

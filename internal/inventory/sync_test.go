@@ -106,6 +106,59 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestWrote(t *testing.T) {
+	a, b, c := &vault.Fingerprint{1}, &vault.Fingerprint{2}, &vault.Fingerprint{3}
+	is := func(s KeyState, stored *vault.Fingerprint) MappedKey {
+		return MappedKey{State: s, Reason: "why", UID: "u", Expected: a, Before: stored}
+	}
+	at := func(version string) Stored { return Stored{UID: "u", ResourceVersion: version} }
+	for _, x := range []struct {
+		name  string
+		m     MappedKey
+		have  Stored
+		state KeyState
+	}{
+		{"the proved state is stored", is(Behind, b), at("10"), InSync},
+		{"an earlier state is stored", is(Behind, a), at("9"), InSync},
+		{"versions that are no numbers", is(Drift, a), at("x"), InSync},
+		{"the value was changed since", is(Drift, c), at("11"), Drift},
+		{"the old value was put back since", is(InSync, a), at("11"), Drift},
+		{"another key was changed since", is(Drift, b), at("11"), InSync},
+		{"a run's state ends, with a change since", is(Behind, c), at("11"), Drift},
+		{"a refusal ends, with the key gone since", is(Blocked, nil), at("11"), Drift},
+		{"a conflict stays with a change since", is(Conflict, c), at("11"), Conflict},
+		{"a conflict ends with the write", is(Conflict, a), at("10"), InSync},
+		{"made anew since", is(Drift, b), Stored{UID: "v", ResourceVersion: "11"}, Drift},
+		{"deleted since", is(Tombstone, a), Stored{UID: "u", ResourceVersion: "9", Gone: true}, Tombstone},
+	} {
+		got := x.m.Wrote(x.have, "10", *b)
+		if got.State != x.state || *got.Expected != *b || (got.State == InSync) != (got.Reason == "") {
+			t.Errorf("%s: %s (%q), expects %v", x.name, got.State, got.Reason, got.Expected)
+		}
+	}
+}
+
+func TestOvertaken(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		have    Stored
+		uid, rv string
+		want    bool
+	}{
+		{"the same", Stored{UID: "u", ResourceVersion: "9"}, "u", "9", false},
+		{"newer", Stored{UID: "u", ResourceVersion: "9"}, "u", "10", false},
+		{"earlier", Stored{UID: "u", ResourceVersion: "10"}, "u", "9", true},
+		{"of the one before", Stored{UID: "v", ResourceVersion: "10"}, "u", "9", true},
+		{"of the one after", Stored{UID: "u", ResourceVersion: "9"}, "v", "10", false},
+		{"deleted since", Stored{UID: "u", ResourceVersion: "9", Gone: true}, "u", "10", true},
+		{"made anew after it was deleted", Stored{UID: "u", ResourceVersion: "9", Gone: true}, "v", "10", false},
+	} {
+		if got := overtaken(c.have, Seen{UID: c.uid, ResourceVersion: c.rv}); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
 func TestJoinSelections(t *testing.T) {
 	rule := &Rule{Names: []string{"a*"}}
 	var all []Selection

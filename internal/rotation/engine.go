@@ -37,7 +37,9 @@ type Store interface {
 	Advance(ctx context.Context, run Run, ev audit.Event) error
 	// Writes returns the mapped keys of the run's account, with what this run has stored of each.
 	Writes(ctx context.Context, run Run) ([]Write, error)
-	// SaveWrites stores what became of some writes, with one event each.
+	// SaveWrites stores what became of some writes, with one event each. Those that are done count for the run in any case;
+	// their mappings become in sync unless a later state of the Secret than that of their Proof is stored: then they become
+	// what that state shows.
 	SaveWrites(ctx context.Context, run Run, writes []Write, evs []audit.Event) error
 	// LastVersion returns the highest number that a version of the account has, retired ones included; 0 if there is none.
 	LastVersion(ctx context.Context, accountID string) (int64, error)
@@ -45,8 +47,9 @@ type Store interface {
 	Sealed(ctx context.Context, accountID string, version int64) (vault.Sealed, error)
 }
 
-// Vault seals and opens.
+// Vault seals and opens, and makes fingerprints by which the repository knows values without opening them.
 type Vault interface {
+	Fingerprint(vault.Value) vault.Fingerprint
 	Seal(vault.Record, vault.Value) (vault.Sealed, error)
 	Open(vault.Record, vault.Sealed) (vault.Value, error)
 }

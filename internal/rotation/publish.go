@@ -142,6 +142,10 @@ func places(writes []Write) []place {
 
 // writeAll writes every place and stores what became of each. A cluster that does not answer holds only its own part.
 func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value vault.Value) error {
+	print := e.Vault.Fingerprint(value)
+	for i := range writes {
+		writes[i].Proof.Value = print
+	}
 	byNamespace := map[[2]string][]place{}
 	for _, p := range places(writes) {
 		id := [2]string{p.cluster, p.namespace}
@@ -307,9 +311,11 @@ func proved(writes []Write, seen Seen, err error, value vault.Value) []Write {
 			w.set(WriteHeld, "written, but could not be read back: "+reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
 			continue
 		}
-		if have, ok := seen.Data[w.Key]; !ok || !have.Equal(value) {
+		if have, ok := seen.Data[w.Key]; !ok || !have.Equal(value) || w.UID != "" && w.UID != seen.UID {
 			w.set(WriteHeld, "written, but changed again by somebody else right after", "find what else writes it, then resume")
+			continue
 		}
+		w.Proof.ResourceVersion = seen.ResourceVersion
 	}
 	return writes
 }

@@ -46,6 +46,29 @@ func TestDecide(t *testing.T) {
 	}
 }
 
+func TestProved(t *testing.T) {
+	value, other := vault.NewValue([]byte("new")), vault.NewValue([]byte("other"))
+	for _, tt := range []struct {
+		name    string
+		uid     string
+		has     vault.Value
+		err     error
+		state   WriteState
+		version string
+	}{
+		{"read back", "u", value, nil, WriteDone, "7"},
+		{"changed right after", "u", other, nil, WriteHeld, ""},
+		{"made anew right after, with the value", "v", value, nil, WriteHeld, ""},
+		{"not read", "", value, errInjected, WriteHeld, ""},
+	} {
+		seen := Seen{UID: tt.uid, ResourceVersion: "7", Data: map[string]vault.Value{"password": tt.has}}
+		w := proved([]Write{{UID: "u", Key: "password", State: WriteDone}}, seen, tt.err, value)[0]
+		if w.State != tt.state || w.Proof.ResourceVersion != tt.version || (w.State == WriteDone) != (w.Reason == "") {
+			t.Errorf("%s: %+v", tt.name, w)
+		}
+	}
+}
+
 func TestOneSecretHoldsOnlyItsOwnPart(t *testing.T) {
 	for name, spoil := range map[string]func(*secret){
 		"immutable":       func(s *secret) { s.immutable = true },

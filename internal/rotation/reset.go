@@ -167,7 +167,11 @@ func (s *Resets) Resume(ctx context.Context, actor identity.Actor, runID string)
 	if err != nil {
 		return Run{}, err
 	}
-	ev := audit.New(actor, "run.resume", audit.Object{Kind: "account", ID: run.AccountID}).WithRun(run.ID)
+	account, err := s.Store.ResetAccount(ctx, run.AccountID)
+	if err != nil {
+		return Run{}, err
+	}
+	ev := audit.New(actor, "run.resume", audit.Object{Kind: "account", ID: account.ID, Name: account.Name, Parent: account.ResourceID}).WithRun(run.ID)
 	if err := s.Store.Requeue(ctx, runID, ev); err != nil {
 		return Run{}, err
 	}

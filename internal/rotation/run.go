@@ -137,4 +137,12 @@ type Write struct {
 	// Taken names the one-shot writer whose key this run took over, if it did.
 	Taken string
 	At    time.Time
+	// Proof is what was read back of a write that is done. Store.Writes leaves it empty.
+	Proof Proof
+}
+
+// Proof is the state of a Secret in which a key was proved to hold a value.
+type Proof struct {
+	ResourceVersion string
+	Value           vault.Fingerprint
 }

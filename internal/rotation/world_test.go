@@ -251,6 +251,9 @@ func (w *world) Writes(context.Context, Run) ([]Write, error) {
 func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []audit.Event) error {
 	return w.with("writes", run.Fence, func() {
 		for _, n := range writes {
+			if want := (Proof{w.secrets["c1/"+n.Name].rv, w.ring.Fingerprint(vault.NewValue([]byte(w.plain(run.New))))}); n.State == WriteDone && n.Proof != want {
+				w.t.Errorf("%s is done by the proof %v, want %v", n.Name, n.Proof, want)
+			}
 			for i := range w.writes {
 				if w.writes[i].MappingID == n.MappingID {
 					w.writes[i] = n

@@ -50,12 +50,6 @@ func (s *Store) Account(ctx context.Context, id string) (inventory.Account, erro
 		`SELECT `+accountColumns+` FROM accounts WHERE id = $1`, clean(id))
 }
 
-// AccountByName returns the account of a name on a resource.
-func (s *Store) AccountByName(ctx context.Context, resourceID, name string) (inventory.Account, error) {
-	return queryOne(ctx, s.read(ctx), "account", scanAccount,
-		`SELECT `+accountColumns+` FROM accounts WHERE resource_id = $1 AND name = $2`, clean(resourceID), clean(name))
-}
-
 // Versions returns an account's or a Secret's versions, newest first.
 func (s *Store) Versions(ctx context.Context, accountID string) ([]inventory.Version, error) {
 	return queryAll(ctx, s.read(ctx), scanVersion, `SELECT account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed

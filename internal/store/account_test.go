@@ -107,7 +107,9 @@ func TestAnAccountThatIsUsedIsNotDeleted(t *testing.T) {
 		who := people(t, s, "anna")
 		a, m := w.Accounts[0], w.Mappings[0]
 		give(t, s, grant("user", who["anna"], "account", a.ID, policy.Use))
-		must(t, s.SetReconcileAccount(ctx, w.Database.ID, 1, a.ID, happened("resource.update")))
+		db := w.Database
+		db.ReconcileAccountID = a.ID
+		must(t, s.UpdateResource(ctx, db, 1, happened("resource.update")))
 		if err := s.DeleteAccount(ctx, a.ID, 1, happened("account.delete")); code(err) != "mapped" {
 			t.Errorf("mapped: %v", err)
 		}

@@ -93,7 +93,7 @@ func TestBusyFileIsABoundedWait(t *testing.T) {
 	if took := time.Since(begun); took > 12*time.Second {
 		t.Errorf("waited %v together", took)
 	}
-	if err := s.Ping(t.Context()); err != nil {
+	if _, err := s.Repository(t.Context()); err != nil {
 		t.Errorf("reading: %v", err)
 	}
 	if err := tx.Rollback(); err != nil {

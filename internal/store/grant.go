@@ -7,7 +7,6 @@ import (
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
-	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/policy"
 )
 
@@ -17,11 +16,6 @@ var _ access.GateStore = (*Store)(nil)
 type Viewer struct {
 	All    bool   // sees everything, whatever was granted
 	UserID string // otherwise: sees what the grants of this user and its groups reach
-}
-
-// ViewerFor returns for whom a list that actor asks for is made; a token sees what its owner sees.
-func ViewerFor(actor identity.Actor) Viewer {
-	return Viewer{All: policy.Visible(actor).All, UserID: actor.ID}
 }
 
 // rightsOf are common tables of all that a user's live grants give. $1 is the user, $2 the time. A cluster's level is
@@ -177,19 +171,6 @@ var objects = map[string]string{
 	access.Cluster:  `SELECT id FROM clusters WHERE id = $1`,
 	access.Resource: `SELECT id FROM resources WHERE id = $1`,
 	access.Account:  `SELECT id FROM accounts WHERE id = $1 UNION ALL SELECT id FROM secrets WHERE id = $1`,
-}
-
-// UpdateGrant changes the level and the end of a grant. It fails with fault.Stale when g.Rev is not the stored one.
-func (s *Store) UpdateGrant(ctx context.Context, g access.Grant, ev audit.Event) error {
-	return s.write(ctx, func(tx *Tx) error {
-		err := execOne(ctx, tx, stale("grant"), `UPDATE grants SET level = $3, expires_at = $4, rev = rev + 1 WHERE id = $1 AND rev = $2`,
-			g.ID, g.Rev, int64(g.Level), micro(g.ExpiresAt))
-		if err != nil {
-			return err
-		}
-		tx.Changed("grant", g.ID, g.Rev+1, g.ObjectID)
-		return record(ctx, tx, ev)
-	})
 }
 
 // DeleteGrant ends a grant at once. It fails with fault.Stale when rev is not the stored one, or the grant is gone.

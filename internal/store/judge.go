@@ -30,8 +30,7 @@ func judgeMappings(ctx context.Context, tx *Tx, batch []inventory.Import) error 
 	}
 	return inChunks(ids, func(part []string) error {
 		c := &clause{}
-		mapped, err := queryAll(ctx, tx, scanMappedKey, `SELECT m.id, m.secret_id, m.key_name, m.account_id, m.rev, m.state, m.reason, m.uid, m.fingerprint, k.fingerprint
-			FROM mappings m LEFT JOIN secret_keys k ON k.secret_id = m.secret_id AND k.name = m.key_name
+		mapped, err := queryAll(ctx, tx, scanMappedKey, `SELECT `+mappedKeyColumns+` FROM `+mappedKeyTables+`
 			WHERE m.secret_id IN (`+c.marks(part)+`)`, c.args...)
 		if err != nil {
 			return err
@@ -51,6 +50,11 @@ func judgeMappings(ctx context.Context, tx *Tx, batch []inventory.Import) error 
 		return nil
 	})
 }
+
+const (
+	mappedKeyColumns = `m.id, m.secret_id, m.key_name, m.account_id, m.rev, m.state, m.reason, m.uid, m.fingerprint, k.fingerprint`
+	mappedKeyTables  = `mappings m LEFT JOIN secret_keys k ON k.secret_id = m.secret_id AND k.name = m.key_name`
+)
 
 func scanMappedKey(r scanner) (m mappedKey, err error) {
 	var expected, before []byte
@@ -85,13 +89,16 @@ func judged(m mappedKey, x *inventory.Import) (verdict, bool) {
 			now = &k.Fingerprint
 		}
 	}
-	is := m.is.Judge(x.Secret.UID, now, slices.Contains(x.Written, m.key))
+	v := verdictOf(m.is.Judge(x.Secret.UID, now, slices.Contains(x.Written, m.key)))
+	return v, v != verdictOf(m.is)
+}
+
+func verdictOf(is inventory.MappedKey) verdict {
 	v := verdict{state: is.State, reason: is.Reason}
 	if v.expects = is.Expected != nil; v.expects {
 		v.expected = *is.Expected
 	}
-	same := v.expects == (m.is.Expected != nil) && (!v.expects || v.expected == *m.is.Expected)
-	return v, is.State != m.is.State || is.Reason != m.is.Reason || !same
+	return v
 }
 
 // store gives the verdict to the mappings with these ids.

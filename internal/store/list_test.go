@@ -254,10 +254,10 @@ func TestSecretsAreFoundByName(t *testing.T) {
 		if diff := cmp.Diff(want, byID, cmp.Transformer("labels", func(m map[string]string) int { return len(m) })); diff != "" {
 			t.Error(diff)
 		}
-		byName, err := s.SecretByName(ctx, want.ClusterID, want.Namespace, want.Name)
+		at, err := s.Stored(ctx, want.ClusterID, []inventory.Place{{Namespace: want.Namespace, Name: want.Name}})
 		must(t, err)
-		if diff := cmp.Diff(byID, byName); diff != "" {
-			t.Error(diff)
+		if len(at) != 1 || at[0].ID != want.ID {
+			t.Errorf("%+v", at)
 		}
 		keys, err := s.SecretKeys(ctx, w.Secrets[0].ID, w.Secrets[1].ID, w.Secrets[2].ID, "none")
 		must(t, err)
@@ -268,12 +268,10 @@ func TestSecretsAreFoundByName(t *testing.T) {
 		must(t, err)
 		r, err := s.ResourceByName(ctx, "ns00-prod-1")
 		must(t, err)
-		a, err := s.AccountByName(ctx, w.Database.ID, "app_3")
-		must(t, err)
-		if c.ID != w.Clusters[1].ID || r.ID != w.Namespaces[1].ID || a.ID != w.Accounts[3].ID {
-			t.Errorf("%+v %+v %+v", c, r, a)
+		if c.ID != w.Clusters[1].ID || r.ID != w.Namespaces[1].ID {
+			t.Errorf("%+v %+v", c, r)
 		}
-		if _, err := s.SecretByName(ctx, want.ClusterID, want.Namespace, "\x00"); fault.KindOf(err) != fault.NotFound {
+		if _, err := s.Secret(ctx, "\x00"); fault.KindOf(err) != fault.NotFound {
 			t.Errorf("got %v", err)
 		}
 	})

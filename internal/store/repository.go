@@ -2,9 +2,7 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,9 +13,7 @@ import (
 type Repository struct {
 	ID        string // UUIDv7, given when the repository was made
 	CreatedAt time.Time
-	// Settings are small texts by name, such as the restore epoch. Never nil.
-	Settings map[string]string
-	Rev      int64
+	Rev       int64
 }
 
 // founded makes the one row of the repository if it is not there. Of several servers that try, one wins.
@@ -38,36 +34,12 @@ func (s *Store) founded(ctx context.Context) error {
 
 // Repository returns what is true of the repository as a whole.
 func (s *Store) Repository(ctx context.Context) (Repository, error) {
-	return queryOne(ctx, s.read(ctx), "repository", scanRepository, `SELECT id, created_at, settings, rev FROM repository`)
-}
-
-// SetSetting stores a small text under name. It fails with fault.Stale when rev is not the stored one.
-func (s *Store) SetSetting(ctx context.Context, rev int64, name, value string) error {
-	return s.write(ctx, func(tx *Tx) error {
-		repo, err := queryOne(ctx, tx, "repository", scanRepository, `SELECT id, created_at, settings, rev FROM repository`)
-		if err != nil {
-			return err
-		}
-		settings := maps.Clone(repo.Settings)
-		settings[name] = value
-		text, err := json.Marshal(settings)
-		if err != nil {
-			return fmt.Errorf("set %s: %w", name, err)
-		}
-		return execOne(ctx, tx, stale("repository"), `UPDATE repository SET settings = $3, rev = rev + 1 WHERE id = $1 AND rev = $2`,
-			repo.ID, rev, string(text))
-	})
+	return queryOne(ctx, s.read(ctx), "repository", scanRepository, `SELECT id, created_at, rev FROM repository`)
 }
 
 func scanRepository(r scanner) (repo Repository, err error) {
 	var at int64
-	var text string
-	if err := r.Scan(&repo.ID, &at, &text, &repo.Rev); err != nil {
-		return repo, err
-	}
-	repo.CreatedAt, repo.Settings = time.UnixMicro(at), map[string]string{}
-	if err := json.Unmarshal([]byte(text), &repo.Settings); err != nil {
-		return repo, fault.New(fault.Conflict, "the repository's settings are not what Keyturn wrote").WithCure("restore a backup")
-	}
-	return repo, nil
+	err = r.Scan(&repo.ID, &at, &repo.Rev)
+	repo.CreatedAt = time.UnixMicro(at)
+	return repo, err
 }

@@ -58,20 +58,6 @@ func (s *Store) Resource(ctx context.Context, id string) (inventory.Resource, er
 		`SELECT `+resourceColumns+` FROM resources WHERE id = $1`, clean(id))
 }
 
-// SetReconcileAccount makes an account of the resource the one that repairs the others; an empty id means none. It fails
-// with fault.Stale when rev is not the stored one.
-func (s *Store) SetReconcileAccount(ctx context.Context, resourceID string, rev int64, accountID string, ev audit.Event) error {
-	return s.write(ctx, func(tx *Tx) error {
-		err := execOne(ctx, tx, stale("resource"), `UPDATE resources SET reconcile_account_id = $3, rev = rev + 1 WHERE id = $1 AND rev = $2`,
-			resourceID, rev, accountID)
-		if err != nil {
-			return err
-		}
-		tx.Changed("resource", resourceID, rev+1, "")
-		return record(ctx, tx, ev)
-	})
-}
-
 // ResourceByName returns the resource of a name.
 func (s *Store) ResourceByName(ctx context.Context, name string) (inventory.Resource, error) {
 	return queryOne(ctx, s.read(ctx), "resource", scanResource, `SELECT `+resourceColumns+` FROM resources WHERE name = $1`, clean(name))

@@ -208,63 +208,6 @@ func scanWrite(r scanner) (w rotation.Write, err error) {
 	return w, err
 }
 
-// SaveWrites implements rotation.Store.
-func (s *Store) SaveWrites(ctx context.Context, run rotation.Run, writes []rotation.Write, evs []audit.Event) error {
-	return s.write(ctx, func(tx *Tx) error {
-		if err := execOne(ctx, tx, lostLease(), `UPDATE runs SET updated_at = $3 WHERE id = $1 AND fence = $2`, run.ID, run.Fence, micro(time.Now())); err != nil {
-			return err
-		}
-		_, err := insertRows(ctx, tx, `INSERT INTO run_writes (run_id, mapping_id, state, reason, cure, taken, at)`, 7,
-			`ON CONFLICT (run_id, mapping_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, cure = excluded.cure,
-			taken = excluded.taken, at = excluded.at`, len(writes), func(args []any, i int) []any {
-				w := writes[i]
-				return append(args, run.ID, w.MappingID, string(w.State), w.Reason, w.Cure, w.Taken, micro(w.At))
-			})
-		if err != nil {
-			return err
-		}
-		if err := saveMappings(ctx, tx, run, writes); err != nil {
-			return err
-		}
-		tx.Changed("run", run.ID, 0, run.AccountID)
-		return record(ctx, tx, evs...)
-	})
-}
-
-// saveMappings gives mappings the state of their writes. Those that were written are in sync already when the repository
-// was told what was read back, and then only learn which version that was.
-func saveMappings(ctx context.Context, tx *Tx, run rotation.Run, writes []rotation.Write) error {
-	var done []string
-	for _, w := range writes {
-		if w.State == rotation.WriteDone {
-			done = append(done, w.MappingID)
-		}
-	}
-	told := map[string]bool{}
-	err := inChunks(done, func(part []string) error {
-		c := &clause{}
-		set := `UPDATE mappings SET written = ` + c.arg(run.New) + `, checked_at = ` + c.arg(micro(time.Now())) + `, rev = rev + 1`
-		ids, err := queryAll(ctx, tx, scanText, set+` WHERE id IN (`+c.marks(part)+`) AND state = 'in_sync' AND reason = '' RETURNING id`, c.args...)
-		for _, id := range ids {
-			told[id] = true
-		}
-		return err
-	})
-	for _, w := range writes {
-		if err == nil && !told[w.MappingID] {
-			err = saveMapping(ctx, tx, run, w)
-		}
-	}
-	return err
-}
-
-func saveMapping(ctx context.Context, tx *Tx, run rotation.Run, w rotation.Write) error {
-	_, err := exec(ctx, tx, `UPDATE mappings SET state = $2, reason = $3, checked_at = $4, rev = rev + 1,
-		written = CASE WHEN $2 = 'in_sync' THEN $5 ELSE written END WHERE id = $1`,
-		w.MappingID, string(w.State), w.Reason, micro(w.At), run.New)
-	return err
-}
-
 // LastVersion implements rotation.Store.
 func (s *Store) LastVersion(ctx context.Context, accountID string) (int64, error) {
 	return queryOne(ctx, s.read(ctx), "account", scanInt, `SELECT COALESCE(MAX(number), 0) FROM versions WHERE account_id = $1`, accountID)

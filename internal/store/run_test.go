@@ -149,6 +149,31 @@ func TestOneRunOfAnAccountAtATime(t *testing.T) {
 	})
 }
 
+func TestResumingByHandNamesTheAccount(t *testing.T) {
+	databases.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		a := mapped(t, s, 0)
+		r := newRun(a)
+		must(t, s.OpenRun(ctx, r, "", nil, happened("account.reset")))
+		run, err := s.Claim(ctx, r.ID, "w", time.Minute)
+		must(t, err)
+		run.State = rotation.NeedsAttention
+		must(t, s.Advance(ctx, run, happened("run.needs_attention")))
+		woken := false
+		resets := rotation.Resets{Store: s, Wake: func() { woken = true }}
+		resumed, err := resets.Resume(ctx, r.StartedBy, r.ID)
+		must(t, err)
+		evs, err := s.AuditEvents(ctx, store.AuditFilter{Action: "run.resume"})
+		must(t, err)
+		if want := (audit.Object{Kind: "account", ID: a.ID, Name: a.Name, Parent: a.ResourceID}); len(evs) != 1 || evs[0].Object != want || evs[0].Run != r.ID {
+			t.Errorf("%+v, want one about %+v", evs, want)
+		}
+		if !woken || resumed.State != rotation.Queued {
+			t.Errorf("woken: %v, %+v", woken, resumed)
+		}
+	})
+}
+
 func TestALostLeaseStoresNothing(t *testing.T) {
 	databases.Each(t, func(t *testing.T, s *store.Store) {
 		ctx := t.Context()

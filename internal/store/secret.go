@@ -26,17 +26,6 @@ func scanSecret(r scanner) (x inventory.Secret, err error) {
 // Secret returns a Secret with its keys, a deleted one too.
 func (s *Store) Secret(ctx context.Context, id string) (inventory.Secret, error) {
 	x, err := queryOne(ctx, s.read(ctx), "Secret", scanSecret, `SELECT `+secretColumns+` FROM secrets WHERE id = $1`, clean(id))
-	return s.withKeys(ctx, x, err)
-}
-
-// SecretByName returns the Secret namespace/name of a cluster with its keys, a deleted one too.
-func (s *Store) SecretByName(ctx context.Context, clusterID, namespace, name string) (inventory.Secret, error) {
-	x, err := queryOne(ctx, s.read(ctx), "Secret", scanSecret, `SELECT `+secretColumns+` FROM secrets WHERE cluster_id = $1 AND (namespace || '/' || name) = $2`,
-		clean(clusterID), clean(namespace+"/"+name))
-	return s.withKeys(ctx, x, err)
-}
-
-func (s *Store) withKeys(ctx context.Context, x inventory.Secret, err error) (inventory.Secret, error) {
 	if err != nil {
 		return x, err
 	}

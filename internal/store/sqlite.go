@@ -109,6 +109,8 @@ func (e *lite) fold() {
 			_, err := e.writer.ExecContext(context.Background(), `PRAGMA wal_checkpoint(PASSIVE)`)
 			if err = translate(err); hasCode(err, CodeFailed) {
 				e.group.breakDown(err)
+			} else if err != nil {
+				e.group.written.Store(true) // is due still, also when nothing more is committed
 			}
 		}
 	}

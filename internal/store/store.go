@@ -115,12 +115,6 @@ func (s *Store) Close() error {
 	return s.closed
 }
 
-// Ping fails when the repository cannot be read.
-func (s *Store) Ping(ctx context.Context) error {
-	_, err := queryOne(ctx, s.read(ctx), "repository", scanInt, `SELECT 1`)
-	return err
-}
-
 // write runs fn in one transaction with every other call that waits (SQLite) or in one of its own (PostgreSQL) and
 // returns after COMMIT. If fn fails, only what fn did is undone and its error is returned.
 //
