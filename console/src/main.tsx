@@ -5,19 +5,22 @@ import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
+import { makeApi } from './app/api'
 import { applyPolicies, pageNonce } from './app/csp'
 import { makeQueryClient } from './app/query'
 import { makeRouter, takeSetupToken } from './app/router'
+import { mySession } from './app/session'
 import { ClipboardGuard } from './ui/ClipboardGuard'
 import { themeStorageKey } from './ui/preferences'
+import { whenAtRest } from './ui/schemes'
 import { PreferencesProvider } from './ui/PreferencesProvider'
 import { cssVariablesResolver, theme } from './ui/theme'
 import { ToastRegion } from './ui/Toast'
 
 applyPolicies()
-const router = makeRouter(takeSetupToken())
 const queries = makeQueryClient()
-const schemes = localStorageColorSchemeManager({ key: themeStorageKey })
+const router = makeRouter(takeSetupToken(), { onInside: () => void queries.prefetchQuery(mySession(makeApi({}))) })
+const schemes = whenAtRest(localStorageColorSchemeManager({ key: themeStorageKey }))
 const root = document.getElementById('root')
 if (root) {
   createRoot(root).render(

@@ -10,7 +10,7 @@ import { ProblemView } from '../ui/ProblemView'
 import { ApiContext, bodyOf, makeApi, SessionContext } from './api'
 import { Frame } from './Frame'
 import { Help } from './Help'
-import { SessionWatch } from './session'
+import { mySession, SessionWatch } from './session'
 import { useKeys } from './useKeys'
 
 // A full load after a change of session: nothing of the old one stays in memory.
@@ -43,10 +43,7 @@ export function Inside() {
   }, [])
   const [watch] = useState(() => new SessionWatch())
   const api = useMemo(() => makeApi({ onSignedOut: watch.end, onSealed: () => leave('/sealed') }), [watch])
-  const who = useQuery({
-    queryKey: keys.one('session', 'mine'),
-    queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/session', { signal })),
-  })
+  const who = useQuery(mySession(api))
   const running = useQuery({
     queryKey: keys.counts('run'),
     queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/runs', { params: { query: { limit: 1 } }, signal })).counts ?? {},

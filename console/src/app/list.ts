@@ -1,4 +1,4 @@
-import { keepPreviousData, useQueries, useQuery, useQueryClient } from '@tanstack/react-query'
+import { keepPreviousData, useQueries, useQuery, useQueryClient, usePrefetchQuery } from '@tanstack/react-query'
 import { useCallback, useMemo, useState } from 'react'
 import { type Filter, type Kind, keys } from '../api/keys'
 import { asProblem, type Problem } from '../api/problem'
@@ -21,21 +21,32 @@ export interface ListConfig<Row> {
   pageSize?: number
 }
 
-/** What a `Grid` needs of a list; hand it on with `{...list.grid}`. */
+/** A list and its first page. Its rows are read with `useRows`, or drawn by a `ListGrid`. */
 export interface List<Row> {
-  grid: {
-    total: number | undefined
-    rowAt: (index: number) => Row | undefined
-    onRange: (offset: number, limit: number) => void
-    resetKey: string
-    loading: boolean
-    problem: Problem | undefined
-    onRetry: () => void
-  }
+  /** How many rows match on the server; undefined until it is known. */
+  total: number | undefined
   counts: Record<string, number>
+  /** Changes with filter and sort. */
+  resetKey: string
+  /** A new filter is loading; what stands is of the old one. */
+  loading: boolean
+  problem: Problem | undefined
+  onRetry: () => void
+  first: readonly Row[]
+  queryOf: (page: number) => { queryKey: readonly unknown[]; queryFn: (context: { signal: AbortSignal }) => Promise<ListPage<Row>> }
+  pageSize: number
+}
+
+export interface Rows<Row> {
+  /** The row at an absolute index, or undefined while it is not here yet. */
+  rowAt: (index: number) => Row | undefined
+  /** Says which rows are on the screen, so that they are read. */
+  onRange: (offset: number, limit: number) => void
+  problem: Problem | undefined
 }
 
 const pageKeptMs = 30_000
+const none = {}
 
 /** The pages that cover a range of rows. */
 export function pagesOf(offset: number, limit: number, pageSize: number): number[] {
@@ -45,21 +56,34 @@ export function pagesOf(offset: number, limit: number, pageSize: number): number
 }
 
 /**
- * A list that the server filters, sorts and counts, read a page at a time as
- * the grid shows it. Its first page stays; others are forgotten half a minute
- * after they left the screen. While a new filter loads, the old first page stays.
+ * A list that the server filters, sorts and counts. While a new filter loads,
+ * the old first page stays.
  */
 export function useList<Row>({ kind, filter, load, pageSize = 200 }: ListConfig<Row>): List<Row> {
   const client = useQueryClient()
   const base = keys.list(kind, filter)
   const resetKey = JSON.stringify(base)
+  const queryOf: List<Row>['queryOf'] = (page) => ({ queryKey: [...base, page], queryFn: ({ signal }) => load(page * pageSize, pageSize, signal) })
+  // Asked for before the page is drawn, not after: drawing one for the first time takes as long as the answer.
+  usePrefetchQuery(queryOf(0))
+  const first = useQuery({ ...queryOf(0), placeholderData: keepPreviousData })
+  const onRetry = useCallback(() => void client.refetchQueries({ queryKey: JSON.parse(resetKey) as unknown[] }), [client, resetKey])
+  const problem = useMemo(() => (first.error ? asProblem(first.error) : undefined), [first.error])
+  return {
+    total: first.data?.total, counts: first.data?.counts ?? none, resetKey, loading: first.isPlaceholderData, problem, onRetry,
+    first: first.data?.items ?? [], queryOf, pageSize,
+  }
+}
+
+/**
+ * The rows of a list, read a page at a time as they come on the screen. The
+ * first page stays; others are forgotten half a minute after they left. What
+ * calls this is drawn again with each page: let it hold the rows and no more.
+ */
+export function useRows<Row>({ resetKey, pageSize, first, queryOf, problem }: List<Row>): Rows<Row> {
   const [shown, setShown] = useState({ resetKey, pages: [0] })
-  const queryFn = (page: number) => ({ signal }: { signal: AbortSignal }) => load(page * pageSize, pageSize, signal)
-  const first = useQuery({ queryKey: [...base, 0], queryFn: queryFn(0), placeholderData: keepPreviousData })
   const pages = shown.resetKey === resetKey ? shown.pages.filter((page) => page > 0) : []
-  const others = useQueries({
-    queries: pages.map((page) => ({ queryKey: [...base, page], queryFn: queryFn(page), gcTime: pageKeptMs })),
-  })
+  const others = useQueries({ queries: pages.map((page) => ({ ...queryOf(page), gcTime: pageKeptMs })) })
   const onRange = useCallback(
     (offset: number, limit: number) => {
       const next = pagesOf(offset, limit, pageSize)
@@ -67,16 +91,11 @@ export function useList<Row>({ kind, filter, load, pageSize = 200 }: ListConfig<
     },
     [resetKey, pageSize],
   )
-  const onRetry = useCallback(() => void client.refetchQueries({ queryKey: JSON.parse(resetKey) as unknown[] }), [client, resetKey])
   const rowAt = (index: number): Row | undefined => {
     const page = Math.floor(index / pageSize)
-    const data = page === 0 ? first.data : others[pages.indexOf(page)]?.data
-    return data?.items[index % pageSize]
+    return (page === 0 ? first : others[pages.indexOf(page)]?.data?.items)?.[index % pageSize]
   }
-  const error = first.error ?? others.find((other) => other.error)?.error
-  const problem = useMemo(() => (error ? asProblem(error) : undefined), [error])
-  return {
-    grid: { total: first.data?.total, rowAt, onRange, resetKey, loading: first.isPlaceholderData, problem, onRetry },
-    counts: first.data?.counts ?? {},
-  }
+  const error = others.find((other) => other.error)?.error
+  const later = useMemo(() => (error ? asProblem(error) : undefined), [error])
+  return { rowAt, onRange, problem: problem ?? later }
 }

@@ -21,11 +21,14 @@ const login = createRoute({
 
 const sealed = createRoute({ getParentRoute: () => root, path: '/sealed', component: () => <SealedPage onOpen={() => open('/')} /> })
 
-const inside = createRoute({ getParentRoute: () => root, id: 'inside', component: Inside })
-const insidePages = pages.map(([path, component]) => createRoute({ getParentRoute: () => inside, path, component }))
-
-/** Only pages that exist are registered. The token is taken from the address before the router sees it. */
-export function makeRouter(setupToken: string, history?: RouterHistory) {
+/**
+ * Only pages that exist are registered. The token is taken from the address
+ * before the router sees it. `onInside` is called while the parts of a page
+ * behind a session load, so that what all of them ask first is on its way.
+ */
+export function makeRouter(setupToken: string, { history, onInside }: { history?: RouterHistory; onInside?: () => void } = {}) {
+  const inside = createRoute({ getParentRoute: () => root, id: 'inside', component: Inside, loader: () => onInside?.() })
+  const insidePages = pages.map(([path, component]) => createRoute({ getParentRoute: () => inside, path, component }))
   const setup = createRoute({
     getParentRoute: () => root,
     path: '/setup',

@@ -1,4 +1,7 @@
+import { queryOptions } from '@tanstack/react-query'
 import { useSyncExternalStore } from 'react'
+import { keys } from '../api/keys'
+import { type Api, bodyOf } from './api'
 
 export type SessionState = 'open' | 'ended'
 
@@ -33,3 +36,10 @@ export class SessionWatch {
 export function useSession(watch: SessionWatch): SessionState {
   return useSyncExternalStore(watch.subscribe, watch.read)
 }
+
+/** Who is signed in. */
+export const mySession = (api: Api) =>
+  queryOptions({
+    queryKey: keys.one('session', 'mine'),
+    queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/session', { signal })),
+  })

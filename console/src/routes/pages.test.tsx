@@ -89,7 +89,7 @@ test('when it cannot be asked, it is not said to be sealed', async () => {
 })
 
 test('an unknown address is not found; a fault shows no message of its own', async () => {
-  draw(<RouterProvider router={makeRouter('', createMemoryHistory({ initialEntries: ['/nowhere'] }))} />)
+  draw(<RouterProvider router={makeRouter('', { history: createMemoryHistory({ initialEntries: ['/nowhere'] }) })} />)
   expect(await screen.findByText('No such page')).toBeTruthy()
   draw(<FailedPage error={new Error('hunter2')} />)
   expect(document.body.textContent).not.toContain('hunter2')

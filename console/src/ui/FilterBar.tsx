@@ -14,6 +14,8 @@ export interface FilterBarProps {
   value: FilterState
   /** Called with each filter that may be sent: tokens at once, free text after 150 ms of rest. */
   onChange: (value: FilterState) => void
+  /** Called when somebody turns to the field: what its suggestions need is read now. */
+  onFocus?: () => void
 }
 
 const restMs = 150
@@ -22,7 +24,7 @@ const restMs = 150
  * A filter of tokens `key:value` and a part of a name. The field owns what is
  * being typed; text that could be a value stays in it and goes nowhere.
  */
-export function FilterBar({ label, fields, value, onChange }: FilterBarProps) {
+export function FilterBar({ label, fields, value, onChange, onFocus }: FilterBarProps) {
   const combobox = useCombobox({ onDropdownClose: () => combobox.resetSelectedOption() })
   const [typed, setTyped] = useState(value.text)
   const [refusal, setRefusal] = useState('')
@@ -136,7 +138,10 @@ export function FilterBar({ label, fields, value, onChange }: FilterBarProps) {
                   data-filter=""
                   onChange={(event) => type(event.currentTarget.value)}
                   onKeyDown={onKeyDown}
-                  onFocus={() => combobox.openDropdown()}
+                  onFocus={() => {
+                    onFocus?.()
+                    combobox.openDropdown()
+                  }}
                   onBlur={() => combobox.closeDropdown()}
                 />
               </Combobox.EventsTarget>

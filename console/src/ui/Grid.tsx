@@ -1,6 +1,5 @@
 import { useElementSize } from '@mantine/hooks'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react'
+import { type ChangeEvent, type KeyboardEvent, type MouseEvent, type ReactNode, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import type { Problem } from '../api/problem'
 import { type Column, fitColumns, gridTemplate, moveTo } from './columns'
 import { type Empty, EmptyState } from './EmptyState'
@@ -10,6 +9,7 @@ import { GridRow } from './GridRow'
 import { InGrid } from './ingrid'
 import { usePreferences } from './preferences'
 import { ProblemView } from './ProblemView'
+import { useRowWindow } from './rowWindow'
 
 export interface GridProps<Row> {
   /** The grid's name for a screen reader: "Secrets". */
@@ -46,14 +46,21 @@ export interface GridProps<Row> {
 const smallGrid = 100
 const headHeight = 32
 const cardBelow = 560
+/** Skeletons, while it is not known how many rows there are. */
+const waitingRows = 8
 const heights = { normal: 36, compact: 28, card: 84 }
+
+/** The index of the row that an event happened in. */
+function rowOf(target: EventTarget): number | undefined {
+  const row = (target as Element).closest('[aria-rowindex]')
+  return row ? Number(row.getAttribute('aria-rowindex')) - 2 : undefined
+}
 
 /** The columns in their order, but those that the width has no room for. */
 function useColumns<Row>(columns: readonly Column<Row>[], width: number, lead: number): Column<Row>[] {
-  return useMemo(() => {
-    const fits = new Set(fitColumns(columns, width === 0 || width < cardBelow ? 0 : width - lead).map(({ key }) => key))
-    return columns.filter(({ key }) => fits.has(key))
-  }, [columns, width, lead])
+  const fits = fitColumns(columns, width === 0 || width < cardBelow ? 0 : width - lead).map(({ key }) => key).join(' ')
+  // The same while the same fit: rows are not drawn again for each pixel.
+  return useMemo(() => columns.filter(({ key }) => fits.split(' ').includes(key)), [columns, fits])
 }
 
 /**
@@ -73,26 +80,17 @@ export function Grid<Row>(props: GridProps<Row>) {
   const shown = useColumns(columns, width, lead)
   const card = width > 0 && width < cardBelow
   const height = card ? heights.card : preferences.compact ? heights.compact : heights.normal
-  const virtual = (total ?? 0) > smallGrid
-  const rows = useVirtualizer({
-    count: virtual ? (total ?? 0) : 0,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => height,
-    overscan: 8,
-    scrollMargin: card ? 0 : headHeight,
-    scrollPaddingStart: card ? 0 : headHeight,
-  })
-  useEffect(() => rows.measure(), [rows, height])
+  const virtual = total !== undefined && total > smallGrid
+  const rows = useRowWindow(scroller, { count: virtual ? total : 0, height, head: card ? 0 : headHeight })
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // The grid ends where the window does, whatever stands above it.
     const at = scroller.current
     if (virtual && at) at.style.setProperty('--kt-grid-top', `${Math.round(at.getBoundingClientRect().top + window.scrollY) + 16}px`)
   }, [virtual, width])
 
-  const items = rows.getVirtualItems()
-  const first = virtual ? (items[0]?.index ?? 0) : 0
-  const drawn = virtual ? items.length : (total ?? 0)
+  const first = virtual ? rows.first : 0
+  const drawn = virtual ? rows.end - rows.first : (total ?? 0)
   useEffect(() => {
     if (drawn > 0) onRange?.(first, drawn)
   }, [first, drawn, onRange])
@@ -101,9 +99,13 @@ export function Grid<Row>(props: GridProps<Row>) {
   if (resetKey !== seenKey) {
     setSeenKey(resetKey)
     setActive(0)
+    rows.reset()
   }
-  useEffect(() => {
-    scroller.current?.scrollTo?.({ top: 0 })
+  const scrolledFor = useRef(resetKey)
+  useLayoutEffect(() => {
+    if (scrolledFor.current === resetKey) return
+    scrolledFor.current = resetKey
+    if (scroller.current) scroller.current.scrollTop = 0
   }, [resetKey])
 
   const at = Math.min(active, Math.max(0, (total ?? 0) - 1))
@@ -123,7 +125,7 @@ export function Grid<Row>(props: GridProps<Row>) {
   }
   const go = (index: number) => {
     setActive(index)
-    if (virtual) rows.scrollToIndex(index)
+    if (virtual) rows.show(index)
     else document.getElementById(rowId(index))?.scrollIntoView({ block: 'nearest' })
   }
   const openRow = (index: number) => {
@@ -144,14 +146,21 @@ export function Grid<Row>(props: GridProps<Row>) {
     else return
     event.preventDefault()
   }
-  const onRowClick = (index: number) => (event: MouseEvent) => {
+  // One listener for all rows: a row is drawn again only when what it shows has changed.
+  const onRowClick = (event: MouseEvent) => {
+    const index = rowOf(event.target)
+    if (index === undefined) return
     setActive(index)
     if ((event.target as Element).closest('a, button, input, label')) return
     if (window.getSelection()?.toString()) return // text was marked, not a row clicked
     openRow(index)
   }
+  const onCheck = (event: ChangeEvent) => {
+    const index = rowOf(event.target)
+    if (index !== undefined) choose(index)
+  }
 
-  const draw = (index: number, start?: number): ReactNode => {
+  const draw = (index: number): ReactNode => {
     const row = rowAt(index)
     const id = row === undefined ? undefined : idOf(row)
     return (
@@ -160,26 +169,20 @@ export function Grid<Row>(props: GridProps<Row>) {
         id={rowId(index)}
         index={index}
         row={row}
-        columns={shown}
+        columns={shown as readonly Column<unknown>[]}
         card={card}
         active={index === at}
         open={id !== undefined && id === open}
-        start={start}
+        start={virtual ? index * height : undefined}
         height={height}
         chosen={choosing ? id !== undefined && selection.has(id) : undefined}
         name={row === undefined ? '' : nameOf(row)}
-        onChoose={() => choose(index)}
-        onClick={onRowClick(index)}
       />
     )
   }
 
   const style = { '--kt-columns': gridTemplate(shown, lead), '--kt-row-height': `${height}px` } as React.CSSProperties
-  const body = () => {
-    if (total === undefined) return Array.from({ length: 8 }, (_, i) => draw(i))
-    if (!virtual) return Array.from({ length: total }, (_, i) => draw(i))
-    return items.map((item) => draw(item.index, item.start - rows.options.scrollMargin))
-  }
+  const count = total === undefined ? waitingRows : drawn
   const nothing = total === 0 && !loading
   return (
     <div ref={frame} className={classes.frame} style={style} data-card={card || undefined}>
@@ -204,10 +207,11 @@ export function Grid<Row>(props: GridProps<Row>) {
           data-virtual={virtual || undefined}
           data-loading={loading || undefined}
           onKeyDown={onKeyDown}
+          onScroll={virtual ? rows.onScroll : undefined}
         >
           <GridHead columns={shown} choosing={choosing} sort={sort} onSort={onSort} />
-          <div role="rowgroup" className={classes.body} style={virtual ? { height: rows.getTotalSize() } : undefined}>
-            <InGrid value>{body()}</InGrid>
+          <div role="rowgroup" className={classes.body} style={virtual ? { height: total * height } : undefined} onClick={onRowClick} onChange={onCheck}>
+            <InGrid value>{Array.from({ length: count }, (_, i) => draw(first + i))}</InGrid>
           </div>
         </div>
       )}

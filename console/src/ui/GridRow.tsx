@@ -1,14 +1,13 @@
-import { Checkbox } from '@mantine/core'
-import type { CSSProperties, MouseEvent } from 'react'
+import { type CSSProperties, memo } from 'react'
 import type { Column } from './columns'
 import classes from './Grid.module.css'
 
-interface GridRowProps<Row> {
+interface GridRowProps {
   id: string
   index: number
   /** Undefined while it is not here yet: a skeleton of the same height. */
-  row: Row | undefined
-  columns: readonly Column<Row>[]
+  row: unknown
+  columns: readonly Column<unknown>[]
   card: boolean
   active: boolean
   open: boolean
@@ -18,19 +17,20 @@ interface GridRowProps<Row> {
   /** Undefined when rows cannot be chosen. */
   chosen?: boolean
   name: string
-  onChoose: () => void
-  onClick: (event: MouseEvent) => void
 }
 
-/** One row, or below 560 px a card of three lines. */
-export function GridRow<Row>({ id, index, row, columns, card, active, open, start, height, chosen, name, onChoose, onClick }: GridRowProps<Row>) {
+/**
+ * One row, or below 560 px a card of three lines. The grid listens for all of
+ * them, so that nothing here changes while it shows the same.
+ */
+export const GridRow = memo(function GridRow({ id, index, row, columns, card, active, open, start, height, chosen, name }: GridRowProps) {
   const style: CSSProperties = start === undefined ? { height } : { height, position: 'absolute', insetInline: 0, transform: `translateY(${start}px)` }
   const check = chosen !== undefined && (
     <div role="gridcell" className={classes.check}>
-      <Checkbox size="xs" tabIndex={-1} checked={chosen} disabled={row === undefined} onChange={onChoose} aria-label={`Choose ${name}`} />
+      <input type="checkbox" className={classes.box} tabIndex={-1} checked={chosen} readOnly disabled={row === undefined} aria-label={`Choose ${name}`} />
     </div>
   )
-  const cell = (column: Column<Row>) => (
+  const cell = (column: Column<unknown>) => (
     <div key={column.key} role="gridcell" className={classes.cell} data-align={column.align}>
       {row === undefined ? <span className={classes.skeleton} /> : column.render(row)}
     </div>
@@ -46,7 +46,6 @@ export function GridRow<Row>({ id, index, row, columns, card, active, open, star
       data-open={open || undefined}
       className={classes.row}
       style={style}
-      onClick={onClick}
     >
       {card ? (
         <>
@@ -62,4 +61,4 @@ export function GridRow<Row>({ id, index, row, columns, card, active, open, star
       )}
     </div>
   )
-}
+})

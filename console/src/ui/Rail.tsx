@@ -22,19 +22,18 @@ export interface RailProps {
 /** The console's navigation: the same list in the rail and in the sheet. */
 export function Rail({ visible, waiting = {}, narrow = false, onCollapse, onFollow }: RailProps) {
   const path = useRouterState({ select: (state) => state.location.pathname })
-  const item = (entry: Entry) => (
-    <li key={entry.key}>
-      <Tooltip label={entry.label} position="right" disabled={!narrow}>
-        <Link to={entry.to} className={classes.entry} aria-current={isCurrent(entry, path) ? 'page' : undefined} onClick={onFollow}>
-          <entry.icon {...iconProps} />
-          <span className={classes.word}>{entry.label}</span>{' '}
-          {(waiting[entry.key] ?? 0) > 0 && (
-            <span className={classes.count}>{count(waiting[entry.key] ?? 0)} <span className={classes.spoken}>waiting</span></span>
-          )}
-        </Link>
-      </Tooltip>
-    </li>
-  )
+  const item = (entry: Entry) => {
+    const link = (
+      <Link to={entry.to} className={classes.entry} aria-current={isCurrent(entry, path) ? 'page' : undefined} onClick={onFollow}>
+        <entry.icon {...iconProps} />
+        <span className={classes.word}>{entry.label}</span>{' '}
+        {(waiting[entry.key] ?? 0) > 0 && (
+          <span className={classes.count}>{count(waiting[entry.key] ?? 0)} <span className={classes.spoken}>waiting</span></span>
+        )}
+      </Link>
+    )
+    return <li key={entry.key}>{narrow ? <Tooltip label={entry.label} position="right">{link}</Tooltip> : link}</li>
+  }
   const foot = footEntries.filter((entry) => visible.includes(entry.key))
   const Fold = narrow ? IconChevronsRight : IconChevronsLeft
   return (

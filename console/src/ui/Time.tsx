@@ -1,5 +1,6 @@
 import { Tooltip } from '@mantine/core'
-import { useContext, useEffect, useState } from 'react'
+import { type PointerEvent, useContext } from 'react'
+import { useClock } from './clock'
 import { absolute, relative } from './format'
 import { InGrid } from './ingrid'
 import { usePreferences } from './preferences'
@@ -12,25 +13,15 @@ export interface TimeProps {
   as?: 'relative' | 'exact'
 }
 
-/** Draws again when the words of a relative time change. */
-function useNow(at: number, active: boolean): number {
-  const [now, setNow] = useState(Date.now)
-  useEffect(() => {
-    if (!active) return
-    const age = Math.abs(now - at)
-    const next = age < 60_000 ? 5_000 : age < 3_600_000 ? 30_000 : 600_000
-    const timer = setTimeout(() => setNow(Date.now()), next)
-    return () => clearTimeout(timer)
-  }, [at, now, active])
-  return now
-}
+const here = (at: number) => `${absolute(at, 'browser', { seconds: true })} (${Intl.DateTimeFormat().resolvedOptions().timeZone})`
+const inUtc = (at: number) => absolute(at, 'utc', { seconds: true })
 
 /** What hover and focus show; drawn, and worked out, only then. */
 function BothZones({ at }: { at: number }) {
   return (
     <>
-      <div>{absolute(at, 'browser', { seconds: true })} ({Intl.DateTimeFormat().resolvedOptions().timeZone})</div>
-      <div>{absolute(at, 'utc', { seconds: true })}</div>
+      <div>{here(at)}</div>
+      <div>{inUtc(at)}</div>
     </>
   )
 }
@@ -40,13 +31,15 @@ export function Time({ at, as = 'relative' }: TimeProps) {
   const { preferences } = usePreferences()
   const inGrid = useContext(InGrid)
   const ms = typeof at === 'number' ? at : Date.parse(at)
-  const now = useNow(ms, as === 'relative')
+  const ago = useClock((now) => (as === 'relative' ? relative(ms, now) : undefined))
   if (Number.isNaN(ms)) return <span>time not known</span>
-  const shown =
-    (as === 'relative' ? relative(ms, now) : undefined) ?? absolute(ms, preferences.zone, { seconds: as === 'exact' })
+  const shown = ago ?? absolute(ms, preferences.zone, { seconds: as === 'exact' })
+  const dateTime = new Date(ms).toISOString()
+  // In a grid, where nothing takes the focus, the browser's own tooltip does: hundreds of these are drawn while it is scrolled.
+  if (inGrid) return <time dateTime={dateTime} className={classes.time} onPointerEnter={(event: PointerEvent<HTMLTimeElement>) => { event.currentTarget.title = `${here(ms)}\n${inUtc(ms)}` }}>{shown}</time>
   return (
     <Tooltip label={<BothZones at={ms} />} multiline>
-      <time dateTime={new Date(ms).toISOString()} tabIndex={inGrid ? -1 : 0} className={classes.time}>
+      <time dateTime={dateTime} tabIndex={0} className={classes.time}>
         {shown}
       </time>
     </Tooltip>

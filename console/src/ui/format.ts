@@ -63,7 +63,7 @@ export function duration(ms: number): string {
 
 /** "4,812". */
 export function count(n: number): string {
-  return n.toLocaleString('en-GB')
+  return String(n).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** "12.4 kB": sizes of files. Never of a single key, whose exact size is a password's length. */

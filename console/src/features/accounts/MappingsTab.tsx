@@ -4,6 +4,7 @@ import { ifMatch } from '../../api/client'
 import { keys } from '../../api/keys'
 import { bodyOf, useApi } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { Confirm } from '../../ui/Confirm'
 import { Counts } from '../../ui/Counts'
@@ -11,7 +12,6 @@ import { Drawer } from '../../ui/Drawer'
 import type { Empty } from '../../ui/EmptyState'
 import { Fact, Facts } from '../../ui/Fact'
 import { filterFromSearch } from '../../ui/filter'
-import { Grid } from '../../ui/Grid'
 import { Time } from '../../ui/Time'
 import { textOf, useAddress, wordsOf } from '../resources/address'
 import { useRead } from '../resources/named'
@@ -77,7 +77,7 @@ export function MappingsTab({ account }: { account: Account }) {
         <Counts label="Mappings by state" object="key" counts={list.counts} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: words.length > 0 ? [...words] : '' })} />
         {associate}
       </div>
-      <Grid label={`Mappings of ${account.name}`} columns={columnsFor(setEnding)} {...list.grid} idOf={({ id }) => id} nameOf={(m) => `${m.secret} ${m.key}`} onOpen={({ id }) => change({ open: id }, { push: true })} open={open} empty={empty} />
+      <ListGrid label={`Mappings of ${account.name}`} columns={columnsFor(setEnding)} list={list} idOf={({ id }) => id} nameOf={(m) => `${m.secret} ${m.key}`} onOpen={({ id }) => change({ open: id }, { push: true })} open={open} empty={empty} />
       <Peek id={open} onClose={() => change({ open: '' })} onUnmap={setEnding} />
       <Unmap mapping={ending} onClose={() => setEnding(undefined)} />
     </>

@@ -1,6 +1,6 @@
 import { Button } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
-import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { keys } from '../../api/keys'
 import { asProblem } from '../../api/problem'
@@ -11,6 +11,7 @@ import { type FilterState, filterText, filterToSearch, noFilter } from '../../ui
 import { FilterBar } from '../../ui/FilterBar'
 import { count, shortId } from '../../ui/format'
 import { Grid } from '../../ui/Grid'
+import { GridLink } from '../../ui/GridLink'
 import { PageHead } from '../../ui/PageHead'
 import { Time } from '../../ui/Time'
 import { type AuditEvent, type AuditSearch, fieldsOf, isId, lastOfEach, readSearch } from './audit'
@@ -24,7 +25,7 @@ const pageSize = 100
 const columns: Column<AuditEvent>[] = [
   { key: 'at', title: 'Time', width: 196, render: (event) => <Time at={event.at} as="exact" /> },
   { key: 'actor', title: 'Actor', width: 140, grow: 1, render: (event) => <bdi className={classes.cell}>{event.actor || event.actorKind}</bdi> },
-  { key: 'action', title: 'Action', width: 172, grow: 1, render: (event) => <Link to={`/audit/${event.id}`} tabIndex={-1} className={`${classes.link} ${classes.cell}`}>{event.action}</Link> },
+  { key: 'action', title: 'Action', width: 172, grow: 1, render: (event) => <GridLink place={{ to: '/audit/$event', params: { event: event.id } }} className={`${classes.link} ${classes.cell}`}>{event.action}</GridLink> },
   {
     key: 'object', title: 'Object', width: 170, grow: 2, priority: 1,
     render: (event) => <span className={classes.cell}><span className={classes.kind}>{event.kind}</span> <bdi>{event.object || shortId(event.objectId ?? '')}</bdi></span>,

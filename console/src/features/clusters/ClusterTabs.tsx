@@ -7,14 +7,15 @@ import { asProblem, type Problem } from '../../api/problem'
 import { type StateOf, states } from '../../api/states'
 import { bodyOf, type Schemas, useApi, useMay } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { EmptyState } from '../../ui/EmptyState'
 import { Fact, Facts } from '../../ui/Fact'
 import { count } from '../../ui/format'
-import { Grid } from '../../ui/Grid'
 import { ProblemView } from '../../ui/ProblemView'
 import { State } from '../../ui/State'
 import { Time } from '../../ui/Time'
+import { PlaceLink, resourcePlace } from '../resources/PlaceLink'
 import type { Report } from './check'
 import classes from './Cluster.module.css'
 import { type Cluster, may, pathOf, scopeText } from './clusters'
@@ -34,7 +35,7 @@ export function worth(counts: Readonly<Record<string, number>>): { state: KeySta
 }
 
 const columns: readonly Column<Resource>[] = [
-  { key: 'name', title: 'Namespace', width: 200, grow: 2, render: (r) => <Link to={`/resources/${encodeURIComponent(r.name)}`} tabIndex={-1}><bdi>{r.namespace ?? r.name}</bdi></Link> },
+  { key: 'name', title: 'Namespace', width: 200, grow: 2, render: (r) => <PlaceLink place={resourcePlace(r.name)} inGrid><bdi>{r.namespace ?? r.name}</bdi></PlaceLink> },
   {
     key: 'states',
     title: 'State',
@@ -61,8 +62,8 @@ export function NamespacesTab({ cluster }: { cluster: Cluster }) {
   const list = useList<Resource>({ kind: 'resource', filter, load })
   const fetchable = may(cluster, 'fetch').allowed
   return (
-    <Grid
-      {...list.grid}
+    <ListGrid
+      list={list}
       label={`Namespaces of ${cluster.name}`}
       columns={columns}
       idOf={(r) => r.id}

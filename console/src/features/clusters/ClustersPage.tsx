@@ -3,7 +3,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useMemo, useState } from 'react'
 import { type StateOf, states } from '../../api/states'
 import { useMay } from '../../app/api'
-import { useList } from '../../app/list'
+import { useList, useRows } from '../../app/list'
 import type { Search } from '../../app/search'
 import { Counts } from '../../ui/Counts'
 import { EmptyState } from '../../ui/EmptyState'
@@ -41,27 +41,29 @@ export function ClustersPage() {
   const [pages, setPages] = useState(1)
   const state = useMemo(() => filterFromSearch(search, fields), [search])
   const filter = useMemo(() => filterToSearch(state), [state])
-  const { grid, counts } = useList<Cluster>({ kind: 'cluster', filter, load: useLoadClusters(filter), pageSize })
+  const list = useList<Cluster>({ kind: 'cluster', filter, load: useLoadClusters(filter), pageSize })
   const setFilter = (next: FilterState) => void navigate({ to: '.', search: filterToSearch(next) as never, replace: true })
 
-  const total = grid.total ?? 0
+  const { rowAt, onRange, problem } = useRows(list)
+  const { counts } = list
+  const total = list.total ?? 0
   const shown = Math.min(total, pages * pageSize)
-  const rows = Array.from({ length: shown }, (_, i) => grid.rowAt(i)).filter((row) => row !== undefined)
+  const rows = Array.from({ length: shown }, (_, i) => rowAt(i)).filter((row) => row !== undefined)
   const chosen = state.tokens.filter(({ key }) => key === 'state').map(({ value }) => value as StateOf<'cluster'>)
   const filtered = state.tokens.length > 0 || state.text !== ''
   const connect = <Offer variant="filled" may={create} onClick={() => void navigate({ to: '/clusters/new' })}>Connect a cluster</Offer>
-  const first = total === 0 && grid.total !== undefined && !filtered
+  const first = total === 0 && list.total !== undefined && !filtered
   const more = () => {
     setPages(pages + 1)
-    grid.onRange(0, (pages + 1) * pageSize)
+    onRange(0, (pages + 1) * pageSize)
   }
   return (
     <>
       <PageHead title="Clusters" actions={first ? undefined : connect}>{answer(counts) || undefined}</PageHead>
       <Stack gap={12}>
         {actions.problem && <ProblemView problem={actions.problem} onDismiss={actions.dismiss} />}
-        {grid.problem && <ProblemView problem={grid.problem} onRetry={grid.onRetry} />}
-        {!first && grid.total !== undefined && (
+        {problem && <ProblemView problem={problem} onRetry={list.onRetry} />}
+        {!first && list.total !== undefined && (
           <ListBar>
             <FilterBar label="Filter clusters" fields={fields} value={state} onChange={setFilter} />
             <Counts
@@ -73,8 +75,8 @@ export function ClustersPage() {
             />
           </ListBar>
         )}
-        {grid.total === undefined && !grid.problem && <Loading label="Reading the clusters" />}
-        {rows.length > 0 && <ClusterTable clusters={rows} actions={actions} loading={grid.loading} />}
+        {list.total === undefined && !problem && <Loading label="Reading the clusters" />}
+        {rows.length > 0 && <ClusterTable clusters={rows} actions={actions} loading={list.loading} />}
         {shown < total && <Button variant="default" onClick={more}>Show {count(Math.min(pageSize, total - shown))} more of {count(total)}</Button>}
         {first && (create.allowed ? (
           <EmptyState
@@ -88,7 +90,7 @@ export function ClustersPage() {
         ) : (
           <EmptyState empty={{ why: 'no-grants', what: 'any cluster', ask: 'An administrator, or who connected a cluster, can share it with you.' }} />
         ))}
-        {total === 0 && filtered && grid.total !== undefined && !grid.loading && (
+        {total === 0 && filtered && list.total !== undefined && !list.loading && (
           <EmptyState empty={{ why: 'no-match', filter: filterText(state), onClear: () => setFilter(noFilter) }} />
         )}
       </Stack>

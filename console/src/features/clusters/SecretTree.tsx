@@ -1,11 +1,11 @@
 import { Checkbox } from '@mantine/core'
 import { IconCheck, IconChevronDown, IconChevronRight, IconLock } from '@tabler/icons-react'
-import { useVirtualizer } from '@tanstack/react-virtual'
 import { type KeyboardEvent, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { count, middle } from '../../ui/format'
 import { iconProps } from '../../ui/icons'
 import { Time } from '../../ui/Time'
 import { InGrid } from '../../ui/ingrid'
+import { useRowWindow } from '../../ui/rowWindow'
 import { type Choice, type Group, isChosen, type Remote, refOf, type Tick, tickOf } from './choice'
 import classes from './SecretTree.module.css'
 
@@ -50,7 +50,7 @@ export function SecretTree({ groups, choice, open, onNamespace, onSecret }: Secr
     setActive(0)
   }
   const lines = useMemo(() => linesOf(groups, (name) => turned.has(name) !== open), [groups, turned, open])
-  const rows = useVirtualizer({ count: lines.length, getScrollElement: () => scroller.current, estimateSize: () => rowHeight, overscan: 10, initialRect: { width: 800, height: 600 } })
+  const rows = useRowWindow(scroller, { count: lines.length, height: rowHeight })
   const at = Math.max(0, Math.min(active, lines.length - 1))
   useEffect(() => {
     scroller.current?.scrollTo?.({ top: 0 })
@@ -64,7 +64,7 @@ export function SecretTree({ groups, choice, open, onNamespace, onSecret }: Secr
   const go = (to: number) => {
     const index = Math.max(0, Math.min(lines.length - 1, to))
     setActive(index)
-    rows.scrollToIndex(index)
+    rows.show(index)
   }
   const onKeyDown = (event: KeyboardEvent) => {
     const line = lines[at]
@@ -95,12 +95,12 @@ export function SecretTree({ groups, choice, open, onNamespace, onSecret }: Secr
       aria-activedescendant={lines.length > 0 ? `${id}-${at}` : undefined}
       className={classes.tree}
       onKeyDown={onKeyDown}
+      onScroll={rows.onScroll}
     >
       <InGrid value>
-        <div role="presentation" className={classes.body} style={{ height: rows.getTotalSize() }}>
-          {rows.getVirtualItems().map(({ index, start }) => {
-            const line = lines[index]
-            if (!line) return null
+        <div role="presentation" className={classes.body} style={{ height: lines.length * rowHeight }}>
+          {lines.slice(rows.first, rows.end).map((line, i) => {
+            const index = rows.first + i
             const state: Tick = line.kind === 'namespace' ? tickOf(choice, line.group) : isChosen(choice, line.secret) ? 'on' : 'off'
             const isNamespace = line.kind === 'namespace'
             const denied = isNamespace && line.group.problem !== undefined && line.group.problem !== ''
@@ -117,7 +117,7 @@ export function SecretTree({ groups, choice, open, onNamespace, onSecret }: Secr
                 data-active={index === at || undefined}
                 data-level={isNamespace ? 1 : 2}
                 className={classes.row}
-                style={{ transform: `translateY(${start}px)` }}
+                style={{ transform: `translateY(${index * rowHeight}px)` }}
                 onClick={() => {
                   setActive(index)
                   if (isNamespace) turn(line.group.name)

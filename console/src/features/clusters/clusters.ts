@@ -4,6 +4,7 @@ import { type Filter, keys } from '../../api/keys'
 import { asProblem, type Problem } from '../../api/problem'
 import { type StateOf, states } from '../../api/states'
 import { type Api, bodyOf, type Schemas, useApi } from '../../app/api'
+import { count } from '../../ui/format'
 
 export type Cluster = Schemas['Cluster']
 export type Scope = Schemas['Scope']
@@ -36,7 +37,7 @@ export function underWay(fetch: Pick<Fetch, 'state'> | undefined): boolean {
 
 /** What a fetch did so far, without what it did none of: "12 added, 3 changed". */
 export function fetchText(fetch: Fetch): string {
-  const parts = (['added', 'changed', 'unchanged', 'gone', 'skipped'] as const).filter((word) => fetch[word] > 0).map((word) => `${fetch[word].toLocaleString('en-GB')} ${word}`)
+  const parts = (['added', 'changed', 'unchanged', 'gone', 'skipped'] as const).filter((word) => fetch[word] > 0).map((word) => `${count(fetch[word])} ${word}`)
   return parts.length === 0 ? 'nothing to do' : parts.join(', ')
 }
 

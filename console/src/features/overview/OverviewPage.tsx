@@ -171,19 +171,19 @@ function Clusters() {
   const navigate = useNavigate()
   const create = useMay('cluster.create')
   const actions = useClusterActions()
-  const { grid } = useList<Cluster>({ kind: 'cluster', filter: noFilter, load: useLoadClusters(noFilter) })
-  const total = grid.total ?? 0
-  const rows = Array.from({ length: Math.min(total, shownClusters) }, (_, i) => grid.rowAt(i)).filter((row) => row !== undefined)
+  const list = useList<Cluster>({ kind: 'cluster', filter: noFilter, load: useLoadClusters(noFilter) })
+  const total = list.total ?? 0
+  const rows = list.first.slice(0, shownClusters)
   return (
     <section aria-labelledby="clusters">
       <div className={classes.head}>
         <h2 id="clusters"><Link to="/clusters">Clusters</Link> <span className={classes.count}>{count(total)}</span></h2>
         <Offer variant="default" may={create} onClick={() => void navigate({ to: '/clusters/new' })}>Connect a cluster</Offer>
       </div>
-      {grid.problem && <ProblemView problem={grid.problem} onRetry={grid.onRetry} />}
+      {list.problem && <ProblemView problem={list.problem} onRetry={list.onRetry} />}
       {actions.problem && <ProblemView problem={actions.problem} onDismiss={actions.dismiss} />}
-      {grid.total === undefined && !grid.problem && <Loading label="Reading the clusters" lines={4} />}
-      {grid.total === 0 && <p className={classes.well}>No cluster is shared with you.</p>}
+      {list.total === undefined && !list.problem && <Loading label="Reading the clusters" lines={4} />}
+      {list.total === 0 && <p className={classes.well}>No cluster is shared with you.</p>}
       {rows.length > 0 && <ClusterTable clusters={rows} actions={actions} narrow />}
       {total > rows.length && <p><Link to="/clusters">All {count(total)} clusters</Link></p>}
       {actions.dialog}

@@ -1,13 +1,13 @@
 import { useNavigate } from '@tanstack/react-router'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { Counts } from '../../ui/Counts'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
 import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
-import { Grid } from '../../ui/Grid'
 import { Time } from '../../ui/Time'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
 import { Offer } from '../../ui/Offer'
@@ -62,10 +62,10 @@ export function AccountsTab({ resource, may, onAdd }: { resource: Resource; may:
         <FilterBar label="Filter accounts" fields={fields} value={filter} onChange={setFilter} />
         <Counts label="Accounts by state" object="account" counts={list.counts} chosen={states.flatMap((word) => known('account', word) ?? [])} onChoose={(words) => change({ state: [...words] })} />
       </ListBar>
-      <Grid
+      <ListGrid
         label={`Accounts of ${resource.name}`}
         columns={columns}
-        {...list.grid}
+        list={list}
         idOf={({ id }) => id}
         nameOf={({ name }) => name}
         sort={sort ?? 'name'}

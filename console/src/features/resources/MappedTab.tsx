@@ -4,9 +4,9 @@ import { useState } from 'react'
 import { keys } from '../../api/keys'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { count } from '../../ui/format'
-import { Grid } from '../../ui/Grid'
 import { Time } from '../../ui/Time'
 import { problemOfQuery } from './named'
 import classes from './parts.module.css'
@@ -52,10 +52,10 @@ export function MappedTab({ resource }: { resource: Resource }) {
   })
   return (
     <>
-      <Grid
+      <ListGrid
         label={`Mapped keys of ${resource.name}`}
         columns={isKube ? [secret, state, key, account, version, checked] : [account, state, secret, key, version, cluster, checked]}
-        {...list.grid}
+        list={list}
         idOf={({ id }) => id}
         nameOf={(m) => `${m.secret} ${m.key}`}
         sort={sort}

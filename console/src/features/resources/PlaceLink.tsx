@@ -1,5 +1,6 @@
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { GridLink } from '../../ui/GridLink'
 import type { Place } from '../../ui/Offer'
 import classes from './parts.module.css'
 
@@ -19,5 +20,6 @@ export const secretPlace = (s: { clusterName: string; namespace: string; name: s
 
 /** A link to a page. Within a grid it is no tab stop of its own. */
 export function PlaceLink({ place, inGrid = false, children }: { place: Place; inGrid?: boolean; children: ReactNode }) {
-  return <Link to={place.to} params={place.params as never} search={place.search as never} tabIndex={inGrid ? -1 : undefined} className={classes.link}>{children}</Link>
+  if (inGrid) return <GridLink place={place} className={classes.link}>{children}</GridLink>
+  return <Link to={place.to} params={place.params as never} search={place.search as never} className={classes.link}>{children}</Link>
 }

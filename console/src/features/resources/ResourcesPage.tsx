@@ -2,13 +2,13 @@ import { useNavigate } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
 import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
 import { count } from '../../ui/format'
-import { Grid } from '../../ui/Grid'
 import { PageHead } from '../../ui/PageHead'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
 import { Offer } from '../../ui/Offer'
@@ -74,15 +74,15 @@ export function ResourcesPage() {
   return (
     <>
       <PageHead title="Resources" actions={<Offer may={may} variant="filled" onClick={add}>New resource</Offer>}>
-        {list.grid.total === undefined ? '\u00a0' : answerOf(list.counts)}
+        {list.total === undefined ? '\u00a0' : answerOf(list.counts)}
       </PageHead>
       <ListBar>
         <FilterBar label="Filter resources" fields={fieldsFor(list.counts)} value={filter} onChange={setFilter} />
       </ListBar>
-      <Grid
+      <ListGrid
         label="Resources"
         columns={columns}
-        {...list.grid}
+        list={list}
         idOf={({ id }) => id}
         nameOf={({ name }) => name}
         sort={sort ?? 'name'}

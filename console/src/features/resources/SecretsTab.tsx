@@ -1,12 +1,12 @@
 import { useNavigate } from '@tanstack/react-router'
 import { bodyOf, useApi } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import { Counts } from '../../ui/Counts'
 import type { Empty } from '../../ui/EmptyState'
 import { FilterBar } from '../../ui/FilterBar'
 import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
-import { Grid } from '../../ui/Grid'
 import { type Secret } from '../secrets/secret'
 import { secretColumns } from '../secrets/SecretGrid'
 import { textOf, useAddress, useFilter, wordsOf } from './address'
@@ -40,10 +40,10 @@ export function SecretsTab({ resource }: { resource: Resource }) {
         <FilterBar label="Filter Secrets" fields={fields.map((f) => (f.key === 'state' ? { ...f, values: Object.entries(list.counts).map(([value, n]) => ({ value, count: n })) } : f))} value={filter} onChange={setFilter} />
         <Counts label="Secrets by state" object="key" counts={list.counts} total={allOf(list.counts)} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: [...words] })} />
       </ListBar>
-      <Grid
+      <ListGrid
         label={`Secrets of ${resource.name}`}
         columns={columns}
-        {...list.grid}
+        list={list}
         idOf={({ id }) => id}
         nameOf={({ name }) => name}
         sort={sort ?? 'namespace'}

@@ -3,6 +3,7 @@ import { useMemo } from 'react'
 import { states } from '../../api/states'
 import { bodyOf, type Schemas, useApi, useWho } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { Counts } from '../../ui/Counts'
 import type { Empty } from '../../ui/EmptyState'
@@ -10,7 +11,7 @@ import { type FilterField, filterFromSearch, type FilterState, filterText, filte
 import { FilterBar } from '../../ui/FilterBar'
 import { ListBar } from '../../ui/ListBar'
 import { count, shortId } from '../../ui/format'
-import { Grid } from '../../ui/Grid'
+import { GridLink } from '../../ui/GridLink'
 import { PageHead } from '../../ui/PageHead'
 import { State } from '../../ui/State'
 import { Time } from '../../ui/Time'
@@ -23,9 +24,9 @@ const columns: Column<Run>[] = [
   {
     key: 'account', title: 'Account', width: 180, grow: 2,
     render: (run) => (
-      <Link to={`/runs/${run.id}`} tabIndex={-1} className={`${classes.link} ${classes.cell}`}>
+      <GridLink place={{ to: '/runs/$run', params: { run: run.id } }} className={`${classes.link} ${classes.cell}`}>
         <bdi>{run.accountName}</bdi> <span className={classes.of}>on <bdi>{run.resourceName}</bdi></span>
-      </Link>
+      </GridLink>
     ),
   },
   {
@@ -85,7 +86,7 @@ export function RunsPage() {
   const stuck = list.counts['needs_attention'] ?? 0
   return (
     <>
-      <PageHead title="Runs">{list.grid.total !== undefined && summary(open, stuck)}</PageHead>
+      <PageHead title="Runs">{list.total !== undefined && summary(open, stuck)}</PageHead>
       <ListBar>
         <FilterBar label="Filter runs by account" fields={fields} value={filter} onChange={go} />
         <Counts
@@ -96,8 +97,8 @@ export function RunsPage() {
           onChoose={(words) => go({ ...filter, tokens: [...filter.tokens.filter(({ key }) => key !== 'state'), ...words.map((value) => ({ key: 'state', value }))] })}
         />
       </ListBar>
-      <Grid
-        {...list.grid}
+      <ListGrid
+        list={list}
         label="Runs"
         columns={columns}
         idOf={(run) => run.id}

@@ -1,8 +1,9 @@
 import { useNavigate } from '@tanstack/react-router'
-import { lazy, Suspense } from 'react'
+import { lazy, Suspense, useState } from 'react'
 import { keys } from '../../api/keys'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { useList } from '../../app/list'
+import { ListGrid } from '../../app/ListGrid'
 import { Counts } from '../../ui/Counts'
 import { Drawer } from '../../ui/Drawer'
 import type { Empty } from '../../ui/EmptyState'
@@ -10,7 +11,6 @@ import { FilterBar } from '../../ui/FilterBar'
 import { ListBar } from '../../ui/ListBar'
 import { type FilterField, filterText, noFilter } from '../../ui/filter'
 import { count } from '../../ui/format'
-import { Grid } from '../../ui/Grid'
 import { PageHead } from '../../ui/PageHead'
 import { textOf, useAddress, useFilter, wordsOf } from '../resources/address'
 import { useRead } from '../resources/named'
@@ -58,8 +58,9 @@ export function SecretsPage() {
     filter: query,
     load: async (offset, limit, signal) => pageOf(bodyOf(await api.GET('/api/v1/secrets', { params: { query: { ...query, offset, limit } }, signal }))),
   })
+  const [filtering, setFiltering] = useState(false)
   const clusters = useRead(keys.list('cluster', { as: 'choice' }), async (signal) =>
-    bodyOf(await api.GET('/api/v1/clusters', { params: { query: { limit: 500 } }, signal })).items ?? [])
+    bodyOf(await api.GET('/api/v1/clusters', { params: { query: { limit: 500 } }, signal })).items ?? [], filtering)
   const offered = fields.map((field) => {
     if (field.key === 'state') return { ...field, values: Object.entries(list.counts).map(([value, n]) => ({ value, count: n })) }
     if (field.key === 'cluster') return { ...field, values: (clusters.data ?? []).map(({ name, secrets }) => ({ value: name, count: secrets })) }
@@ -74,15 +75,15 @@ export function SecretsPage() {
   const open = textOf(search['open'])
   return (
     <>
-      <PageHead title="Secrets">{list.grid.total === undefined ? '\u00a0' : explorerAnswer(list.counts)}</PageHead>
+      <PageHead title="Secrets">{list.total === undefined ? '\u00a0' : explorerAnswer(list.counts)}</PageHead>
       <ListBar>
-        <FilterBar label="Filter Secrets" fields={offered} value={filter} onChange={setFilter} />
+        <FilterBar label="Filter Secrets" fields={offered} value={filter} onChange={setFilter} onFocus={() => setFiltering(true)} />
         <Counts label="Secrets by state" object="key" counts={list.counts} total={allOf(list.counts)} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: words.length > 0 ? [...words] : '' })} />
       </ListBar>
-      <Grid
+      <ListGrid
         label="Secrets"
         columns={columns}
-        {...list.grid}
+        list={list}
         idOf={({ id }) => id}
         nameOf={(s) => `${s.namespace}/${s.name}`}
         sort={sort ?? 'namespace'}
