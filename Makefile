@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 KUBE_BIN := tools/kube/bin
 
-.PHONY: help setup kube console console-test check test build run demo bench
+.PHONY: help setup kube console console-test check test baseline build run demo bench
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,6 +35,9 @@ check: ## formatting, vet, generated code is fresh
 
 test: setup kube check console-test ## install what is missing and run every test
 	$(GO) test -race -timeout 60m ./...
+
+baseline: setup kube console ## take the console's pictures anew that `make test` compares with (3 minutes; look at them before you commit them)
+	$(GO) test -count=1 -v -timeout 30m -run '^TestConsole$$' ./test/e2e -update
 
 console/node_modules/.done: console/package.json console/package-lock.json
 	cd console && npm ci --no-audit --no-fund

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/console"
+	"github.com/keyturn/keyturn/test/e2e/console/picture"
 )
 
 const consoleTimeout = 15 * time.Minute // in which 200 looks are taken, on a machine that does other things too
@@ -55,6 +56,8 @@ func playStory(t *testing.T, s consoleStory) {
 	}
 	folder := t.TempDir()
 	old := rand.Text() + "-old"
+	pictures, err := filepath.Abs(filepath.Join("..", "..", "test-results", s.pictures()))
+	must(t, err, picture.Clear(pictures))
 	consoleWorld(t, s, old)
 	server := startConsole(t, folder)
 
@@ -64,6 +67,9 @@ func playStory(t *testing.T, s consoleStory) {
 		t.Fatal(err)
 	}
 	provedInConsole(t, s, old)
+	if s.hands == "mouse" { // with the keyboard none are taken
+		comparePictures(t, pictures)
+	}
 }
 
 // consoleWorld makes the role and the Secrets that hold its password.
@@ -95,6 +101,14 @@ func (s consoleStory) namespaces() []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// pictures is the folder of test-results that its pictures go to.
+func (s consoleStory) pictures() string {
+	if s.hands == "mouse" {
+		return "console"
+	}
+	return "console-" + s.hands
 }
 
 // consoleServer is where the program under test listens, and the token of its one-time link.
@@ -177,7 +191,7 @@ func playConsole(ctx context.Context, t *testing.T, s consoleStory, folder, pass
 	if err != nil {
 		return "", err
 	}
-	return inBrowser(ctx, "story.mjs",
+	return inBrowser(ctx, "story.mjs", s.pictures(),
 		"STORY_URL="+server.url, "STORY_FOLDER="+folder, "STORY_SETUP_FILE="+file("setup", server.token),
 		"STORY_ADMIN_FILE="+file("admin", hex.EncodeToString([]byte(rand.Text()))),
 		"STORY_CLUSTER_URL="+plane.URL, "STORY_CLUSTER_CA="+file("ca.crt", string(plane.CAPEM)), "STORY_NAMESPACES="+strings.Join(s.namespaces(), ","),
@@ -188,8 +202,9 @@ func playConsole(ctx context.Context, t *testing.T, s consoleStory, folder, pass
 	)
 }
 
-// inBrowser runs a script of this test's folder with an environment and returns what it said.
-func inBrowser(ctx context.Context, script string, env ...string) (string, error) {
+// inBrowser runs a script of this test's folder with an environment and returns what it said. Its pictures go to a folder
+// of test-results.
+func inBrowser(ctx context.Context, script, pictures string, env ...string) (string, error) {
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	if err != nil {
 		return "", err
@@ -197,7 +212,7 @@ func inBrowser(ctx context.Context, script string, env ...string) (string, error
 	ctx, cancel := context.WithTimeout(ctx, consoleTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", filepath.Join("console", script))
-	cmd.Env = append(os.Environ(), "STORY_CONSOLE="+filepath.Join(root, "console"), "STORY_OUT="+filepath.Join(root, "test-results", "console"))
+	cmd.Env = append(os.Environ(), "STORY_CONSOLE="+filepath.Join(root, "console"), "STORY_OUT="+filepath.Join(root, "test-results", pictures))
 	cmd.Env = append(cmd.Env, env...)
 	// The browser is a child of node: both go with their group.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -4,9 +4,11 @@ import { useEffect, useState } from 'react'
 import { asProblem, type Problem } from '../api/problem'
 import { createAdministrator, type Health, health, unseal } from '../api/session'
 import { useForm } from '../ui/form'
+import { sentence } from '../ui/format'
 import { LoginForm } from '../ui/LoginForm'
 import { PlainPage } from '../ui/Page'
 import { ProblemView } from '../ui/ProblemView'
+import { Time } from '../ui/Time'
 
 /** Only a path of this console is followed after a login. */
 export function safeNext(next: unknown): string {
@@ -88,8 +90,8 @@ export function SealedPage({ onOpen }: { onOpen: () => void }) {
     <PlainPage title={state ? 'Keyturn is sealed' : 'Is Keyturn sealed?'}>
       <Stack gap="md">
         {state && <p>Nothing can be read or changed until it is unsealed. Clusters keep running.</p>}
-        {state?.cause && <p>Why: {state.cause}</p>}
-        {state?.cure && <p>What to do now: {state.cure}</p>}
+        {state?.cause && <p><b>Why:</b> {sentence(state.cause)}{state.since && <> Since <Time at={state.since} as="exact" />.</>}</p>}
+        {state?.cure && <p><b>What to do now:</b> {sentence(state.cure)}</p>}
         {failure && <ProblemView problem={failure} />}
         {problem && <ProblemView problem={problem} />}
         {state?.passphrase && (

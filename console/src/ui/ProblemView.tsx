@@ -1,6 +1,7 @@
 import { Button, Group } from '@mantine/core'
 import type { Problem } from '../api/problem'
 import { useClipboard } from './clipboard'
+import { sentence } from './format'
 import classes from './ProblemView.module.css'
 
 /** The text that "Copy" gives: the four parts and the type. */
@@ -21,10 +22,10 @@ export function ProblemView({ problem, onDismiss, onRetry }: { problem: Problem;
   return (
     <div role="alert" className={classes.problem}>
       <strong>{title}</strong>
-      {detail && <p>{detail}</p>}
-      {cause && <p><b>Why:</b> {cause}</p>}
-      {cure && <p><b>What to do now:</b> {cure}</p>}
-      {unchanged && <p><b>Not changed:</b> {unchanged}</p>}
+      {detail && <p>{sentence(detail)}</p>}
+      {cause && <p><b>Why:</b> {sentence(cause)}</p>}
+      {cure && <p><b>What to do now:</b> {sentence(cure)}</p>}
+      {unchanged && <p><b>Not changed:</b> {sentence(unchanged)}</p>}
       {retryAfter !== undefined && <p>Try again in {retryAfter} s.</p>}
       <Group gap="sm" mt="sm">
         {onRetry && <Button size="compact-sm" variant="default" onClick={onRetry}>Retry</Button>}

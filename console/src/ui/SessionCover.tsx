@@ -97,6 +97,7 @@ function Cover({ user, onDone }: { user: string; onDone: (name: string) => void 
     }
     const refuse = (event: Event) => event.preventDefault()
     stay()
+    at.querySelector<HTMLElement>('input[name="password"]')?.focus() // the name is there already
     at.addEventListener('cancel', refuse)
     at.addEventListener('close', stay) // a browser may close it on a second Escape
     return () => {
@@ -109,7 +110,8 @@ function Cover({ user, onDone }: { user: string; onDone: (name: string) => void 
   return (
     <dialog ref={dialog} className={classes.cover} aria-labelledby="cover-title" aria-describedby="cover-text" onKeyDown={(event) => event.stopPropagation()}>
       <div className={classes.card}>
-        <h2 id="cover-title" role="alert">Your session has ended</h2>
+        <span role="alert" className={classes.spoken}>Your session has ended.</span>
+        <h2 id="cover-title">Your session has ended</h2>
         <p id="cover-text" className={classes.text}>The page is still beneath. Sign in as <b><bdi>{user}</bdi></b> to go on; another user gets a clean page.</p>
         <LoginForm name={user} onDone={onDone} />
       </div>

@@ -48,7 +48,7 @@ export function Steps({ label, steps }: { label: string; steps: readonly Step[] 
       {steps.map((step) => (
         <li key={step.id} className={classes.step} data-state={step.state} aria-current={step.state === 'running' ? 'step' : undefined}>
           <Mark state={step.state} />
-          <div className={classes.body}>
+          <div>
             <div className={classes.line}>
               <span className={classes.title}>{step.title}</span>
               <span className={classes.word} data-tone={states.step[step.state].tone}>{states.step[step.state].word}</span>

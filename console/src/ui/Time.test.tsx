@@ -1,7 +1,7 @@
 import { act, fireEvent, screen } from '@testing-library/react'
 import { expect, test, vi } from 'vitest'
 import { draw, expectAccessible } from '../test/render'
-import { absolute, bytes, count, duration, keySize, middle, relative, shortId } from './format'
+import { absolute, bytes, count, duration, keySize, middle, relative, sentence, shortId } from './format'
 import { defaults, loadPreferences, PreferencesContext, savePreferences } from './preferences'
 import { Time } from './Time'
 
@@ -33,6 +33,10 @@ test('amounts', () => {
   expect(middle('payment-gateway-credentials', 15)).toBe('payment…entials')
   expect(middle('short', 15)).toBe('short')
   expect(Array.from(middle('𝔸𝔹ℂ𝔻𝔼𝔽', 3))).toHaveLength(3)
+})
+
+test('a sentence ends, and what can be copied stays as it is', () => {
+  expect(['it is locked', 'it is locked.', 'why?', 'run kubectl get -o yaml', 'look at /var/log', ''].map(sentence)).toEqual(['it is locked.', 'it is locked.', 'why?', 'run kubectl get -o yaml.', 'look at /var/log', ''])
 })
 
 test('shows a time element that grows older, with both zones on focus', async () => {

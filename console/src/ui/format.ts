@@ -61,6 +61,12 @@ export function duration(ms: number): string {
     .join(' ')
 }
 
+/** The text with a full stop, unless it ends in a mark or in what could be a path, a command or an address. */
+export function sentence(text: string): string {
+  const last = text.split(/\s/).at(-1) ?? ''
+  return last === '' || /[.!?:…]$/.test(last) || /[/=@.-]/.test(last) ? text : `${text}.`
+}
+
 /** "4,812". */
 export function count(n: number): string {
   return String(n).replaceAll(/\B(?=(\d{3})+$)/g, ',')

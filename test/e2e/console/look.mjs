@@ -2,6 +2,7 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
+import { still } from './still.mjs'
 
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 const themes = ['light', 'dark']
@@ -14,6 +15,41 @@ const widths = [1280, 390]
 export async function until(page, test) {
   for (const end = Date.now() + 60_000; !(await page.evaluate(test)); await page.waitForTimeout(50)) {
     if (Date.now() > end) throw new Error(`never came true: ${test}`)
+  }
+}
+
+/** Whether a dialog of the browser's own makes all beneath it unreachable. */
+const covered = (page) => page.evaluate(() => document.querySelector('dialog[open]') !== null)
+
+// After an event the console reads what it shows within 0.25 s, lists and their counts within 2 s more.
+const toldMs = 2500
+// What the stream of events says without an event is a short comment.
+const commentBytes = 40
+
+/** Returns what waits until nothing is on its way to the page and it has drawn what came. Beneath a cover nothing is read. */
+async function resting(page) {
+  const isStream = (url) => new URL(url).pathname === '/api/v1/events'
+  // What was asked and is not answered yet, but the stream, which never ends.
+  const open = new Set()
+  page.on('request', (request) => isStream(request.url()) || open.add(request))
+  for (const end of ['requestfinished', 'requestfailed']) page.on(end, (request) => open.delete(request))
+  const streams = new Set()
+  let told = 0
+  const network = await page.context().newCDPSession(page)
+  network.on('Network.requestWillBeSent', ({ requestId, request }) => isStream(request.url) && streams.add(requestId))
+  network.on('Network.dataReceived', ({ requestId, dataLength }) => {
+    if (streams.has(requestId) && dataLength > commentBytes) told = Date.now()
+  })
+  await network.send('Network.enable')
+  const busy = () => page.evaluate(() => document.querySelector('main [aria-busy="true"]') !== null || document.querySelector('header')?.textContent.includes('reconnecting') === true)
+  return async () => {
+    const end = Date.now() + 60_000
+    for (let quiet = 0; quiet < 3; ) {
+      if (Date.now() > end) throw new Error(`never came to rest; not answered: ${[...open].map((request) => request.url()).join(' ')}`)
+      await page.waitForTimeout(100)
+      const waits = open.size > 0 || Date.now() - told < toldMs || ((await busy()) && !(await covered(page)))
+      quiet = waits ? 0 : quiet + 1
+    }
   }
 }
 
@@ -41,8 +77,14 @@ export async function openBrowser({ consoleDir, out, looks = true }) {
   })
   page.on('pageerror', (error) => faults.push(`${where}: ${error.message}`))
 
+  const rested = await resting(page)
   /** Sticky parts are drawn where the page is scrolled to. */
   const drawn = () => page.evaluate(() => new Promise((done) => { scrollTo(0, 0); requestAnimationFrame(() => requestAnimationFrame(done)) }))
+  /** A page is longer than the window; what covers it is not. */
+  const picture = async (name) => {
+    const fullPage = !(await covered(page))
+    await still(page, () => page.screenshot({ path: join(out, `${name}.png`), fullPage, animations: 'disabled' }))
+  }
   const violations = async (at, rules = {}) => {
     const found = await page.evaluate(`${axe}; axe.run(${JSON.stringify({ runOnly: tags, rules })})`)
     for (const { id, nodes } of found.violations) faults.push(`${at}: ${id}: ${nodes.map(({ html }) => html.slice(0, 240)).join(' | ')}`)
@@ -52,16 +94,17 @@ export async function openBrowser({ consoleDir, out, looks = true }) {
   const look = async (name, state) => {
     where = `${name}--${state}`
     await page.getByRole('heading', { level: 1 }).first().waitFor()
-    // What is being read is marked as busy; the stream of events keeps the network from ever being idle.
-    await until(page, () => document.querySelector('main [aria-busy="true"]') === null)
+    await rested()
     if (!looks) return
+    await page.mouse.move(0, 0) // whatever was pressed last is not what is looked at
     for (const width of widths) {
       await page.setViewportSize({ width, height: 800 })
       for (const colorScheme of themes) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+        await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor({ state: 'attached' })
         await drawn()
         const at = `${where}--${colorScheme}--${width}`
-        await page.screenshot({ path: join(out, `${at}.png`), fullPage: true })
+        await picture(at)
         await violations(at)
         if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) faults.push(`${at}: the page scrolls sideways`)
       }
@@ -73,5 +116,12 @@ export async function openBrowser({ consoleDir, out, looks = true }) {
     await violations(`${where}--forced--1280`, { 'color-contrast': { enabled: false } })
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce', forcedColors: 'none' })
   }
-  return { browser, page, faults, look, shoot: (name) => page.screenshot({ path: join(out, `${name}.png`), fullPage: true }) }
+  /** Draws what shows whether this machine draws as another does. */
+  const calibrate = async () => {
+    const own = await context.newPage()
+    await own.goto(new URL('calibration.html', import.meta.url).href)
+    await own.screenshot({ path: join(out, 'calibration.png'), fullPage: true })
+    await own.close()
+  }
+  return { browser, page, faults, look, calibrate, shoot: (name) => page.screenshot({ path: join(out, `${name}.png`), fullPage: true }) }
 }

@@ -11,6 +11,7 @@ import { ProblemView } from '../../ui/ProblemView'
 import { Time } from '../../ui/Time'
 import { fieldError } from '../resources/fields'
 import { useRead } from '../resources/named'
+import { ListBar } from '../../ui/ListBar'
 import { Offer } from '../../ui/Offer'
 import classes from '../resources/parts.module.css'
 import { Loaded } from '../resources/Waiting'
@@ -55,7 +56,7 @@ export function AccessTab({ account }: { account: Account }) {
             <EmptyState empty={{ why: 'first', title: 'No grants on this account', text: 'Administrators reach it by their role, others through grants on its resource. A grant here is for this account alone.', action: add }} />
           ) : (
             <>
-              <div className={classes.bar}><p className={classes.note}>Grants on this account alone. Roles, and grants on {account.resourceName}, reach it too.</p>{add}</div>
+              <ListBar><p className={classes.note}>Grants on this account alone. Roles, and grants on {account.resourceName}, reach it too.</p>{add}</ListBar>
               <Rows grants={items ?? []} onEnd={setEnding} />
             </>
           )

@@ -15,6 +15,7 @@ import { filterFromSearch } from '../../ui/filter'
 import { Time } from '../../ui/Time'
 import { textOf, useAddress, wordsOf } from '../resources/address'
 import { useRead } from '../resources/named'
+import { ListBar } from '../../ui/ListBar'
 import { Offer } from '../../ui/Offer'
 import classes from '../resources/parts.module.css'
 import { accountPlace, PlaceLink, secretPlace } from '../resources/PlaceLink'
@@ -73,10 +74,10 @@ export function MappingsTab({ account }: { account: Account }) {
     : { why: 'first', title: 'No Secret key is mapped', text: 'A mapping says that a Secret key holds this password. A reset then writes the new one there.', action: associate }
   return (
     <>
-      <div className={classes.bar}>
+      <ListBar>
         <Counts label="Mappings by state" object="key" counts={list.counts} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: words.length > 0 ? [...words] : '' })} />
         {associate}
-      </div>
+      </ListBar>
       <ListGrid label={`Mappings of ${account.name}`} columns={columnsFor(setEnding)} list={list} idOf={({ id }) => id} nameOf={(m) => `${m.secret} ${m.key}`} onOpen={({ id }) => change({ open: id }, { push: true })} open={open} empty={empty} />
       <Peek id={open} onClose={() => change({ open: '' })} onUnmap={setEnding} />
       <Unmap mapping={ending} onClose={() => setEnding(undefined)} />

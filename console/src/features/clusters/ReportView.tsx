@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { CopyText } from '../../ui/CopyText'
 import { Fact, Facts } from '../../ui/Fact'
+import { sentence } from '../../ui/format'
 import { iconProps } from '../../ui/icons'
 import { type Step, Steps } from '../../ui/Steps'
 import { Time } from '../../ui/Time'
@@ -35,8 +36,8 @@ function Parts({ parts }: { parts: readonly Part[] }) {
       </ul>
       {failed.map(({ name, cause, cure }) => (
         <div key={name} className={classes.cause}>
-          <p>{cause}</p>
-          {cure && <p><b>What to do now:</b> {cure}</p>}
+          {cause && <p>{sentence(cause)}</p>}
+          {cure && <p><b>What to do now:</b> {sentence(cure)}</p>}
         </div>
       ))}
     </>

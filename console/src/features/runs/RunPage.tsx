@@ -7,7 +7,7 @@ import { asProblem, Problem } from '../../api/problem'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { CopyText } from '../../ui/CopyText'
 import { Fact, Facts } from '../../ui/Fact'
-import { shortId } from '../../ui/format'
+import { sentence, shortId } from '../../ui/format'
 import { PageHead } from '../../ui/PageHead'
 import { usePreferences } from '../../ui/preferences'
 import { ProblemView } from '../../ui/ProblemView'
@@ -132,9 +132,9 @@ function Reason({ run }: { run: Run }) {
   }
   return (
     <div className={classes.note}>
-      <p>{run.reason}</p>
+      <p>{sentence(run.reason)}</p>
       {run.state === 'waiting' && run.nextTryAt && <p>Next try <Time at={run.nextTryAt} as="exact" />{run.tries ? `, after ${run.tries} ${run.tries === 1 ? 'try' : 'tries'}` : ''}.</p>}
-      {run.cure && <p><b>What to do now:</b> {run.cure}</p>}
+      {run.cure && <p><b>What to do now:</b> {sentence(run.cure)}</p>}
     </div>
   )
 }

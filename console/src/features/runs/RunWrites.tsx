@@ -1,7 +1,7 @@
 import { Button } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { type SyntheticEvent, useState } from 'react'
-import { count } from '../../ui/format'
+import { count, sentence } from '../../ui/format'
 import { State } from '../../ui/State'
 import { Time } from '../../ui/Time'
 import { groupWrites, type RunWrite, type WriteGroup, writeState } from './run'
@@ -54,15 +54,15 @@ function Write({ write }: { write: RunWrite }) {
       <span className={classes.key}>
         <Link to={`/secrets/${path}`}><bdi>{write.secret}</bdi></Link>: <bdi>{write.key}</bdi>
       </span>
-      <span className={classes.writeState}>
+      <span>
         {known === undefined ? write.state : known.object === 'key' ? <State object="key" state={known.state} /> : <State object="step" state={known.state} />}
       </span>
       <span className={classes.at}>{write.at !== undefined && <Time at={write.at} as="exact" />}</span>
       {(write.reason !== undefined || write.taken !== undefined || write.cure !== undefined) && (
         <div className={classes.reason}>
-          {write.reason && <p>{write.reason}</p>}
+          {write.reason && <p>{sentence(write.reason)}</p>}
           {write.taken && <p>The field was taken over from <bdi>{write.taken}</bdi>.</p>}
-          {write.cure && <p><b>What to do now:</b> {write.cure}</p>}
+          {write.cure && <p><b>What to do now:</b> {sentence(write.cure)}</p>}
         </div>
       )}
     </li>

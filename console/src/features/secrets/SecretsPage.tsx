@@ -112,7 +112,7 @@ function Peek({ id, onClose, onPage }: { id: string | undefined; onClose: () => 
       <Loaded of={secret}>
         {(data) => (
           <>
-            <div className={classes.bar}><StateWord object="key" state={data.state} /><span><bdi>{data.clusterName}</bdi></span><span className={classes.muted}>{data.type}</span></div>
+            <div className={classes.line}><StateWord object="key" state={data.state} /><span><bdi>{data.clusterName}</bdi></span><span className={classes.muted}>{data.type}</span></div>
             <p className={classes.note}>{secretAnswer(data)}</p>
             <div className={classes.section}><h2>Keys</h2><PlaceLink place={secretPlace(data)}>Reveal or download on its page</PlaceLink></div>
             <Suspense><SecretKeys secret={data} values={false} /></Suspense>
