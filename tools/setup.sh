@@ -5,6 +5,8 @@ need=()
 has() { command -v "$1" >/dev/null 2>&1; }
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need+=(postgresql)
 has psql || need+=(postgresql-client)
+[ -x /usr/sbin/mariadbd ] || need+=(mariadb-server)
+has redis-server || need+=(redis-server)
 has gcc || need+=(gcc libc6-dev)
 [ -x /usr/bin/chromium ] || need+=(chromium)
 has strace || need+=(strace)

@@ -22,8 +22,10 @@ import (
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/generic"
+	"github.com/keyturn/keyturn/internal/target/mysql"
 	"github.com/keyturn/keyturn/internal/target/password"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
+	"github.com/keyturn/keyturn/internal/target/redis"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -57,7 +59,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	if err != nil {
 		return err
 	}
-	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), generic.Target{})
+	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), redis.New(redis.Config{}), generic.Target{})
 	if err != nil {
 		return err
 	}

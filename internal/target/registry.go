@@ -24,7 +24,9 @@ func NewRegistry(targets ...Target) (*Registry, error) {
 		}
 		_, verifies := t.(Verifier)
 		_, changes := t.(Changer)
-		if s.Capabilities.Verify && !verifies || s.Capabilities.Change && !changes || s.Capabilities.Reconcile && !changes {
+		_, overlaps := t.(Overlapper)
+		c := s.Capabilities
+		if c.Verify && !verifies || c.Change && !changes || c.Reconcile && !changes || c.Overlap && !overlaps {
 			return nil, fmt.Errorf("target type %q promises more than it implements", s.Type)
 		}
 		r.order = append(r.order, s)
@@ -56,6 +58,11 @@ func (r *Registry) Verifier(name string) (Verifier, error) {
 // Changer returns the type called name as a Changer, or an [*Error] with outcome Unsupported.
 func (r *Registry) Changer(name string) (Changer, error) {
 	return capability[Changer](r, name, "change a value")
+}
+
+// Overlapper returns the type called name as an Overlapper, or an [*Error] with outcome Unsupported.
+func (r *Registry) Overlapper(name string) (Overlapper, error) {
+	return capability[Overlapper](r, name, "hold two values of an account at once")
 }
 
 func capability[T Target](r *Registry, name, verb string) (T, error) {

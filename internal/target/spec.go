@@ -29,10 +29,12 @@ type Spec struct {
 // Capabilities says which verbs a type has. [NewRegistry] checks it against what the type implements.
 type Capabilities struct {
 	// Verify: a login can be proved. Change: an account can change its own value, or a reconcile login does it.
-	// Reconcile: a stronger login can set an account's value without knowing the present one.
+	// Reconcile: a stronger login can set an account's value without knowing the present one. Overlap: an account can take
+	// two values at once.
 	Verify    bool `json:"verify"`
 	Change    bool `json:"change"`
 	Reconcile bool `json:"reconcile"`
+	Overlap   bool `json:"overlap"`
 }
 
 // FieldKind is how a setting is entered and checked.

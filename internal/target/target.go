@@ -1,8 +1,8 @@
 // Package target is what Keyturn knows about the real systems that hold accounts: what each type of system is called,
 // which settings it needs, which values it takes, and the few verbs that it can carry out.
 //
-// A type of system is one package below this one. It implements [Target] and those of [Verifier], [Preparer] and
-// [Changer] that it can; [Registry] is the list of all of them, built by whoever assembles the program. A new type joins
+// A type of system is one package below this one. It implements [Target] and those of [Verifier], [Preparer], [Changer]
+// and [Overlapper] that it can; [Registry] is the list of all of them, built by whoever assembles the program. A new type joins
 // by adding one package and one line to that list.
 //
 // Invariants: a target is told a value only after the caller has stored it; each failure says whether the account can
@@ -11,6 +11,7 @@ package target
 
 import (
 	"context"
+	"slices"
 
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -66,6 +67,65 @@ type Change struct {
 
 // Self reports whether the account changes its own value.
 func (c Change) Self() bool { return c.By.User == c.Account }
+
+// Overlapper is a Changer whose accounts take two values at once, so that readers of the old one go on until they have
+// the new.
+//
+// Both verbs read what the account takes before they change anything, and refuse what is none of their states (see
+// [CheckAdd] and [CheckRetire]). Each may be repeated: the second time it finds its work done. A nil error says that the
+// system confirmed the change; otherwise it is an [*Error], and only with [Unknown] can the account have changed. The
+// same verb again settles that, and so does logging in: after Add both values work, after Retire Next alone.
+type Overlapper interface {
+	Changer
+	// Add makes the account take Next beside Current.
+	Add(ctx context.Context, c Connection, o Overlap) error
+	// Retire makes the account take only Next.
+	Retire(ctx context.Context, c Connection, o Overlap) error
+}
+
+// Overlap is the pair of values that one account takes during a rotation.
+type Overlap struct {
+	// By is the login that makes the change, as in [Change].
+	By Login
+	// Account is the name of the account.
+	Account string
+	// Current is the value that the account takes now. Its Text may be left zero: a type that needs it computes it.
+	Current Prepared
+	// Next is the value that it takes in the end.
+	Next Prepared
+}
+
+// Prepared is a value with what [Preparer.Prepare] made of it, which is zero for a type that is no Preparer.
+type Prepared struct{ Value, Text vault.Value }
+
+// CheckAdd says whether next may be added to an account that takes held, each as the system tells values apart. It may
+// when held is current alone, or current and next, which is done says. An account that does not take current is Refused:
+// the stored value is not the account's. One that takes a third value is NotPermitted, so that nobody loses it unasked.
+func CheckAdd(held []string, current, next string) (done bool, err error) {
+	return checkOverlap(held, current, next)
+}
+
+// CheckRetire says whether current may be taken from an account that takes held. It may when held is current and next;
+// with next alone it is done. An account that does not take next is Refused, because it would be locked out; one that
+// takes a third value is NotPermitted.
+func CheckRetire(held []string, current, next string) (done bool, err error) {
+	both, err := checkOverlap(held, next, current)
+	return err == nil && !both, err
+}
+
+// checkOverlap looks for must, and for anything beside must and may. It reports whether may is there.
+func checkOverlap(held []string, must, may string) (bool, error) {
+	if must == may {
+		return false, &Error{Outcome: Misconfigured, Msg: "the new value is the present one", Cure: "choose another value"}
+	}
+	if !slices.Contains(held, must) {
+		return false, &Error{Outcome: Refused, Msg: "the account does not take the value that is to stay", Cure: "compare the stored value with the system, or reconcile"}
+	}
+	if slices.ContainsFunc(held, func(h string) bool { return h != must && h != may }) {
+		return false, &Error{Outcome: NotPermitted, Msg: "the account takes a value that is neither the present nor the new one", Cure: "find out who uses it and remove it on the system, or reset the account, which replaces every value"}
+	}
+	return slices.Contains(held, may), nil
+}
 
 // Login is a name and what it logs in with.
 type Login struct {

@@ -2,22 +2,33 @@ package target_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/generic"
+	"github.com/keyturn/keyturn/internal/target/mysql"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
+	"github.com/keyturn/keyturn/internal/target/redis"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
 func TestTheRegistryKnowsWhatEachTypeCan(t *testing.T) {
-	r, err := target.NewRegistry(postgresql.New(postgresql.Config{}), generic.New())
+	r, err := target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), redis.New(redis.Config{}), generic.New())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := r.Specs(); len(got) != 2 || got[0].Type != "postgresql" || got[1].Type != "generic" {
-		t.Errorf("specs %+v", got)
+	var types []string
+	for _, s := range r.Specs() {
+		types = append(types, s.Type)
+		_, err := r.Overlapper(s.Type)
+		if (err == nil) != s.Capabilities.Overlap || err != nil && target.OutcomeOf(err) != target.Unsupported {
+			t.Errorf("%s overlaps %v: %v", s.Type, s.Capabilities.Overlap, err)
+		}
+	}
+	if !slices.Equal(types, []string{"postgresql", "mysql", "redis", "generic"}) {
+		t.Errorf("types %v", types)
 	}
 	if _, err := r.Changer("postgresql"); err != nil {
 		t.Error(err)
@@ -30,6 +41,51 @@ func TestTheRegistryKnowsWhatEachTypeCan(t *testing.T) {
 	}
 	if _, err := target.NewRegistry(generic.New(), generic.New()); err == nil {
 		t.Error("a type was listed twice")
+	}
+	if _, err := target.NewRegistry(boastful{}); err == nil {
+		t.Error("a type promises what it does not implement")
+	}
+}
+
+// boastful promises an overlap and cannot do one.
+type boastful struct{ generic.Target }
+
+func (boastful) Spec() target.Spec {
+	return target.Spec{Type: "boastful", Capabilities: target.Capabilities{Overlap: true}}
+}
+
+func TestOverlapNeedsAKnownState(t *testing.T) {
+	const current, next, third = "c", "n", "t"
+	for _, tc := range []struct {
+		held    []string
+		added   bool
+		add     target.Outcome
+		retired bool
+		retire  target.Outcome
+	}{
+		{held: nil, add: target.Refused, retire: target.Refused},
+		{held: []string{current}, retire: target.Refused},
+		{held: []string{current, next}, added: true},
+		{held: []string{next, current}, added: true},
+		{held: []string{next}, add: target.Refused, retired: true},
+		{held: []string{third}, add: target.Refused, retire: target.Refused},
+		{held: []string{current, third}, add: target.NotPermitted, retire: target.Refused},
+		{held: []string{next, third}, add: target.Refused, retire: target.NotPermitted},
+		{held: []string{current, next, third}, add: target.NotPermitted, retire: target.NotPermitted},
+	} {
+		done, err := target.CheckAdd(tc.held, current, next)
+		if done != tc.added || target.OutcomeOf(err) != tc.add {
+			t.Errorf("add to %v: done %v, %v", tc.held, done, err)
+		}
+		done, err = target.CheckRetire(tc.held, current, next)
+		if done != tc.retired || target.OutcomeOf(err) != tc.retire {
+			t.Errorf("retire from %v: done %v, %v", tc.held, done, err)
+		}
+		for _, check := range []func([]string, string, string) (bool, error){target.CheckAdd, target.CheckRetire} {
+			if _, err := check(tc.held, current, current); target.OutcomeOf(err) != target.Misconfigured {
+				t.Errorf("a value beside itself in %v: %v", tc.held, err)
+			}
+		}
 	}
 }
 

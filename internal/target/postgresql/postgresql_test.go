@@ -3,6 +3,7 @@ package postgresql_test
 import (
 	"crypto/rand"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/keyturn/keyturn/internal/target"
@@ -27,6 +28,8 @@ func TestPostgreSQL(t *testing.T) {
 		targettest.Run(t, targettest.Harness{
 			Target: pg, Connection: tls, Plain: target.Connection{"tls": "off"}, Addr: s.addr, Trigger: []byte("ALTER ROLE"),
 			Reconcile: rec, Create: create, CreateNamed: named, Protected: "postgres",
+			Names:         []string{`a"b`, `a'; DROP ROLE x; --`, `a" PASSWORD 'x`, `back\slash`, "CamelCase", "with space", "müller", "current_user", "$1", strings.Repeat("n", 63)},
+			BadNames:      []string{"", "nul\x00", strings.Repeat("n", 64)},
 			RejectedValue: func(account string) string { return account },
 			Log: func(t *testing.T) []byte {
 				b, err := os.ReadFile(s.dir + "/log")

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Cut says where a Proxy breaks a connection.
+// Cut says where a Proxy breaks a connection, or lets it hang.
 type Cut int32
 
 // The places.
@@ -15,6 +15,7 @@ const (
 	CutNever  Cut = iota
 	CutBefore     // the statement does not reach the server
 	CutAfter      // the server carried the statement out; its reply does not reach the client
+	Stall         // the same, but the connection stays open and silent
 )
 
 // Proxy is a TCP proxy on loopback that breaks connections at a statement that it recognises on an unencrypted wire.
@@ -23,6 +24,7 @@ type Proxy struct {
 	trigger []byte
 	cut     atomic.Int32
 	cuts    atomic.Int32
+	first   atomic.Pointer[func()]
 }
 
 // StartProxy listens until the test ends. trigger is what the statement looks like on the wire.
@@ -52,6 +54,9 @@ func (p *Proxy) Set(c Cut) { p.cut.Store(int32(c)); p.cuts.Store(0) }
 // Cuts returns how often a connection was broken since Set.
 func (p *Proxy) Cuts() int { return int(p.cuts.Load()) }
 
+// Do has f called before each statement that is passed on from now on.
+func (p *Proxy) Do(f func()) { p.first.Store(&f) }
+
 func (p *Proxy) serve(client net.Conn, addr string) {
 	defer func() { _ = client.Close() }()
 	server, err := net.Dial("tcp", addr)
@@ -67,6 +72,9 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 			n, err := server.Read(buf)
 			if sent.Load() && n > 0 {
 				p.cuts.Add(1)
+				if Cut(p.cut.Load()) == Stall {
+					continue
+				}
 				return
 			}
 			if _, werr := client.Write(buf[:n]); err != nil || werr != nil {
@@ -78,11 +86,14 @@ func (p *Proxy) serve(client net.Conn, addr string) {
 	for {
 		n, err := client.Read(buf)
 		if bytes.Contains(buf[:n], p.trigger) {
+			if f := p.first.Load(); f != nil {
+				(*f)()
+			}
 			switch Cut(p.cut.Load()) {
 			case CutBefore:
 				p.cuts.Add(1)
 				return
-			case CutAfter:
+			case CutAfter, Stall:
 				sent.Store(true)
 			case CutNever:
 			}

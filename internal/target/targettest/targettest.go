@@ -1,4 +1,5 @@
-// Package targettest is the one suite that every type of target passes against its real server.
+// Package targettest is the one suite that every type of target passes against its real server, and what starts such a
+// server for a test.
 package targettest
 
 import (
@@ -18,26 +19,32 @@ import (
 // Subject is a type that can do what the suite asks for.
 type Subject interface {
 	target.Verifier
-	target.Preparer
 	target.Changer
 }
 
 // Harness is a running server and how the suite gets at it.
 type Harness struct {
+	// Target is the type. The suite also runs what it has beyond Subject: target.Preparer, target.Overlapper.
 	Target     Subject
 	Connection target.Connection // over TLS
 	Plain      target.Connection // without TLS, for the proxy; its host and port are replaced
 	Addr       string            // host:port of Plain
 	Trigger    []byte            // what the changing statement looks like on the wire
 	Reconcile  target.Login
+	// NoSelf says that an account made by Create has no right to change its own value.
+	NoSelf bool
 	// Create makes an account with a random name and returns its login.
 	Create func(t *testing.T) target.Login
 	// CreateNamed makes an account with this very name.
 	CreateNamed func(t *testing.T, name string) target.Login
-	// Protected is an account that Reconcile may not change.
+	// Names are account names that are hard to quote; BadNames are those that must be refused before anything is sent.
+	Names, BadNames []string
+	// Protected is an account that Reconcile may not change; empty where there is none.
 	Protected string
-	// RejectedValue returns a value that the server's policy rejects for account.
+	// RejectedValue returns a value that the server's policy rejects for account; nil where the server has no policy.
 	RejectedValue func(account string) string
+	// AddValue makes the account take a further value, behind the back of the target. An Overlapper needs it.
+	AddValue func(t *testing.T, account, value string)
 	// Log returns everything that the server logged.
 	Log func(t *testing.T) []byte
 }
@@ -54,6 +61,9 @@ func Run(t *testing.T, h Harness) {
 	t.Run("server down", h.down)
 	t.Run("cuts and resends", h.cuts)
 	t.Run("account names", h.names)
+	if o, ok := h.Target.(target.Overlapper); ok {
+		t.Run("overlap", overlap{h, o}.run)
+	}
 }
 
 func (h Harness) context(t *testing.T) context.Context {
@@ -62,14 +72,26 @@ func (h Harness) context(t *testing.T) context.Context {
 	return ctx
 }
 
+// prepare returns value with what the type makes of it.
+func (h Harness) prepare(account, value string) (target.Prepared, error) {
+	out := target.Prepared{Value: Value(value)}
+	p, ok := h.Target.(target.Preparer)
+	if !ok {
+		return out, h.Target.Spec().Limits.Check(out.Value)
+	}
+	var err error
+	out.Text, err = p.Prepare(account, out.Value)
+	return out, err
+}
+
 // prepared builds the change of l's account to value.
 func (h Harness) prepared(t *testing.T, by target.Login, account, value string) target.Change {
 	t.Helper()
-	p, err := h.Target.Prepare(account, Value(value))
+	p, err := h.prepare(account, value)
 	if err != nil {
 		t.Fatalf("prepare: %v", err)
 	}
-	return target.Change{By: by, Account: account, Value: Value(value), Prepared: p}
+	return target.Change{By: by, Account: account, Value: p.Value, Prepared: p.Text}
 }
 
 func want(t *testing.T, err error, o target.Outcome) {
@@ -81,11 +103,17 @@ func want(t *testing.T, err error, o target.Outcome) {
 
 func (h Harness) change(t *testing.T) {
 	ctx, l := h.context(t), h.Create(t)
+	if h.NoSelf {
+		want(t, h.Target.Change(ctx, h.Connection, h.prepared(t, l, l.User, rand.Text())), target.NotPermitted)
+	}
 	for _, by := range []string{"self", "reconcile"} {
 		value := rand.Text()
 		login := l
-		if by == "reconcile" {
+		switch {
+		case by == "reconcile":
 			login = h.Reconcile
+		case h.NoSelf:
+			continue
 		}
 		want(t, h.Target.Change(ctx, h.Connection, h.prepared(t, login, l.User, value)), "")
 		want(t, h.Target.Verify(ctx, h.Connection, l), target.Refused)
@@ -113,19 +141,19 @@ func (h Harness) values(t *testing.T) {
 		"SCRAM-SHA-256$x", " spaces ", "tab\there", "grüße-日本語", "nul\x00", "line\r\n", "\xff\xfe", "x²ﬁ-pass",
 		"a", strings.Repeat("b", max(limits.MinLength, 127)), strings.Repeat("c", limits.MaxLength), strings.Repeat("d", limits.MaxLength+1), "",
 	} {
-		p, err := h.Target.Prepare(l.User, Value(v))
+		p, err := h.prepare(l.User, v)
 		if err != nil {
 			want(t, err, target.Rejected)
 			continue
 		}
-		ch := target.Change{By: h.Reconcile, Account: l.User, Value: Value(v), Prepared: p}
+		ch := target.Change{By: h.Reconcile, Account: l.User, Value: p.Value, Prepared: p.Text}
 		want(t, h.Target.Change(ctx, h.Connection, ch), "")
 		if err := h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: Value(v)}); err != nil {
 			t.Errorf("value %q was accepted and does not log in: %v", v, err)
 		}
 	}
 	for _, v := range []string{"", strings.Repeat("d", limits.MaxLength+1)} {
-		_, err := h.Target.Prepare(l.User, Value(v))
+		_, err := h.prepare(l.User, v)
 		want(t, err, target.Rejected)
 	}
 }
@@ -137,13 +165,20 @@ func (h Harness) refusals(t *testing.T) {
 		return h.Target.Change(ctx, h.Connection, h.prepared(t, by, account, value))
 	}
 	want(t, change(h.Reconcile, "kt-missing", value), target.NoSuchAccount)
-	want(t, change(h.Reconcile, h.Protected, value), target.NotPermitted)
+	want(t, change(h.Reconcile, "kt-missing", value), target.NoSuchAccount) // nothing was created by the first try
+	if h.Protected != "" {
+		want(t, change(h.Reconcile, h.Protected, value), target.NotPermitted)
+	}
 	want(t, change(l, other.User, value), target.NotPermitted)
 	want(t, change(target.Login{User: l.User, Password: Value("wrong")}, l.User, value), target.Refused)
-	want(t, change(l, l.User, h.RejectedValue(l.User)), target.Rejected)
-	ch := h.prepared(t, l, l.User, value)
-	ch.Value = Value(value + "x")
-	want(t, h.Target.Change(ctx, h.Connection, ch), target.Misconfigured)
+	if h.RejectedValue != nil {
+		want(t, change(l, l.User, h.RejectedValue(l.User)), target.Rejected)
+	}
+	if _, ok := h.Target.(target.Preparer); ok {
+		ch := h.prepared(t, h.Reconcile, l.User, value)
+		ch.Value = Value(value + "x")
+		want(t, h.Target.Change(ctx, h.Connection, ch), target.Misconfigured)
+	}
 	want(t, h.Target.Verify(ctx, h.Connection, l), "")
 	want(t, h.Target.Verify(ctx, h.Connection, other), "")
 }
@@ -164,6 +199,20 @@ func (h Harness) down(t *testing.T) {
 	ctx, c, account := h.context(t), h.at(l.Addr().String()), h.Create(t)
 	want(t, h.Target.Verify(ctx, c, account), target.Unreachable)
 	want(t, h.Target.Change(ctx, c, h.prepared(t, account, account.User, rand.Text())), target.Unreachable)
+
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	const patience = 300 * time.Millisecond
+	short, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	want(t, h.Target.Verify(short, h.at(silent.Addr().String()), account), target.Unreachable)
+	if took := time.Since(began); took < patience/2 || took > 10*patience {
+		t.Errorf("a silent server was given up after %s", took)
+	}
 }
 
 func (h Harness) cuts(t *testing.T) {
@@ -189,20 +238,28 @@ func (h Harness) cuts(t *testing.T) {
 		want(t, h.Target.Verify(ctx, h.Connection, l), step.old)
 		want(t, h.Target.Verify(ctx, h.Connection, next), step.new)
 	}
+	proxy.Set(Stall)
+	late := h.prepared(t, h.Reconcile, l.User, rand.Text())
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	want(t, h.Target.Change(short, c, late), target.Unknown)
+	want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: late.Value}), "")
 }
 
 func (h Harness) names(t *testing.T) {
 	ctx, bystander := h.context(t), h.Create(t)
-	names := []string{`a"b`, `a'; DROP ROLE x; --`, `a" PASSWORD 'x`, `back\slash`, "CamelCase", "with space", "müller", "current_user", "$1", strings.Repeat("n", 63)}
-	for _, name := range names {
+	for _, name := range h.Names {
 		l := h.CreateNamed(t, name)
 		value := rand.Text()
 		want(t, h.Target.Change(ctx, h.Connection, h.prepared(t, h.Reconcile, name, value)), "")
 		want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: Value(value)}), "")
+		if t.Failed() {
+			t.Fatalf("the name was %q", name)
+		}
 	}
 	want(t, h.Target.Verify(ctx, h.Connection, bystander), "")
-	for _, name := range []string{"", "nul\x00", strings.Repeat("n", 64)} {
-		if _, err := h.Target.Prepare(name, Value("value")); err == nil {
+	for _, name := range h.BadNames {
+		if _, err := h.prepare(name, "value"); err == nil {
 			t.Errorf("the name %q was accepted", name)
 		}
 	}
