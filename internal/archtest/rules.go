@@ -1,6 +1,6 @@
 // Package archtest keeps the import rule: edge → core; mechanism → core; assembly → all; core → only fault, identity,
-// policy, vault and audit; nothing → edge or app. It also keeps a few doors narrow: who opens a Value, who reads the
-// environment, what is nowhere. Its test reads the real tree; nothing imports it.
+// policy, vault, audit and composite; nothing → edge or app. It also keeps a few doors narrow: who opens a Value, who
+// reads the environment, what is nowhere. Its test reads the real tree; nothing imports it.
 package archtest
 
 import (
@@ -27,13 +27,16 @@ const (
 var layers = map[string]layer{
 	"api": edge, "cli": edge,
 	"identity": core, "inventory": core, "rotation": core, "access": core, "policy": core, "vault": core, "audit": core,
-	"fault": core,
+	"fault": core, "composite": core,
 	"store": mechanism, "kube": mechanism, "target": mechanism, "seal": mechanism, "notify": mechanism,
 	"app": assembly, "config": assembly, "jobs": assembly, "archtest": assembly, "deps": assembly,
 }
 
 // shared are the core packages that the other core packages may import.
-var shared = []string{"fault", "identity", "policy", "vault", "audit"}
+var shared = []string{"fault", "identity", "policy", "vault", "audit", "composite"}
+
+// leaves are the core packages that import less than core may.
+var leaves = map[string][]string{"internal/composite": {"internal/fault", "internal/vault"}}
 
 // coreNever lists what of the standard library core does without: no network, no disk, no processes, no SQL.
 var coreNever = []string{"net/http", "database/sql", "os", "io/ioutil", "syscall"}
@@ -44,6 +47,7 @@ var corePure = map[string]string{
 	"golang.org/x/mod":       "the Merkle tree of the audit log (sumdb/tlog, sumdb/note)",
 	"golang.org/x/text":      "user names compare as people expect (secure/precis)",
 	"github.com/google/uuid": "ids",
+	"go.yaml.in/yaml/v3":     "where a scalar begins in YAML (composite)",
 }
 
 // onlyIn lists imports that belong to some folders alone.
@@ -64,6 +68,7 @@ var exposers = map[string]string{
 	"internal/identity/passwordrule.go": "refuses a password that is easy to guess",
 	"internal/identity/secret.go":       "hashes the token, session or setup code that came in",
 	"internal/app/server.go":            "prints the one-time link for the first administrator",
+	"internal/composite":                "finds a password inside a value, and replaces it",
 	"internal/audit/head.go":            "signs the tree head with the seed from the ring",
 }
 
@@ -157,6 +162,8 @@ func mayImportOwn(dir string, from layer, to string) string {
 		return "nothing but app and cmd imports edge or app"
 	case from == assembly:
 		return ""
+	case leaves[top(dir)] != nil && !slices.Contains(leaves[top(dir)], top(to)):
+		return fmt.Sprintf("it imports only %v of this module", leaves[top(dir)])
 	case from == core && !slices.Contains(shared, strings.TrimPrefix(top(to), "internal/")):
 		return fmt.Sprintf("core imports only %v of this module", shared)
 	case target == core:
