@@ -17,13 +17,15 @@ type Secret struct {
 	Size            int64             `json:"size"` // bytes of all values together
 	KeyCount        int64             `json:"keyCount"`
 	MappedKeys      int64             `json:"mappedKeys"`
-	Current         int64             `json:"current"`
-	State           string            `json:"state"`
-	Reason          string            `json:"reason,omitempty"`
-	CreatedAt       Time              `json:"createdAt"` // in the cluster
-	SeenAt          Time              `json:"seenAt"`
-	DeletedAt       *Time             `json:"deletedAt,omitempty"`
-	Rev             int64             `json:"rev"`
+	// Mappings counts the mapped keys by state. State above is of the whole: whether what is stored is what the cluster has.
+	Mappings  map[string]int64 `json:"mappings,omitempty"`
+	Current   int64            `json:"current"`
+	State     string           `json:"state"`
+	Reason    string           `json:"reason,omitempty"`
+	CreatedAt Time             `json:"createdAt"` // in the cluster
+	SeenAt    Time             `json:"seenAt"`
+	DeletedAt *Time            `json:"deletedAt,omitempty"`
+	Rev       int64            `json:"rev"`
 	// Keys are in the answer for one Secret, and in a list of those that are not mapped.
 	Keys []Key `json:"keys,omitempty"`
 	Can  Can   `json:"can,omitempty"`

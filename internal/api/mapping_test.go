@@ -50,7 +50,7 @@ func TestMappingNeedsBothSides(t *testing.T) {
 	}
 	secret, err := mia.Secret(ctx, e.secret.ID)
 	ok(t, err)
-	if secret.MappedKeys != 1 || secret.Keys[2].Mapping == nil || secret.Keys[2].Mapping.ID != made.ID || secret.Keys[1].Mapping != nil {
+	if secret.MappedKeys != 1 || secret.Mappings[made.State] != 1 || secret.Keys[2].Mapping == nil || secret.Keys[2].Mapping.ID != made.ID || secret.Keys[1].Mapping != nil {
 		t.Errorf("secret: %+v", secret.Keys)
 	}
 	ok(t, mia.DeleteMapping(ctx, made.ID, made.Rev))

@@ -40,7 +40,7 @@ var titles = map[fault.Kind]string{
 	fault.Unauthenticated: "Nobody is signed in",
 	fault.Denied:          "You may not do that",
 	fault.NotFound:        "There is no such object",
-	fault.Conflict:        "The state of things forbids it",
+	fault.Conflict:        "That cannot be done as things are",
 	fault.Stale:           "It was changed since you read it",
 	fault.TooLarge:        "The request is too large",
 	fault.Throttled:       "Too many tries",

@@ -171,10 +171,17 @@ func secretOf(actor identity.Actor, row store.SecretRow) client.Secret {
 	return client.Secret{
 		ID: row.ID, ClusterID: row.ClusterID, ClusterName: row.ClusterName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
 		Namespace: row.Namespace, Name: row.Name, UID: row.UID, ResourceVersion: row.ResourceVersion, Type: row.Type, Immutable: row.Immutable,
-		Labels: row.Labels, Size: roundUp(row.Size), KeyCount: row.KeyCount, MappedKeys: row.MappedKeys, Current: row.Current,
+		Labels: row.Labels, Size: roundUp(row.Size), KeyCount: row.KeyCount, MappedKeys: sum(row.Mappings), Mappings: row.Mappings, Current: row.Current,
 		State: string(row.State), Reason: sentence(row.Reason), CreatedAt: row.CreatedAt, SeenAt: row.SeenAt, DeletedAt: orNil(row.DeletedAt),
 		Rev: row.Rev, Can: can,
 	}
+}
+
+func sum(counts map[string]int64) (all int64) {
+	for _, n := range counts {
+		all += n
+	}
+	return all
 }
 
 func keyOf(k inventory.Key, mapped *client.Mapping) client.Key {

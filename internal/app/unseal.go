@@ -76,6 +76,10 @@ func (s *sealing) Unseal(ctx context.Context, passphrase client.Value, by identi
 	}
 	err := s.open(ctx, source, by)
 	if err != nil {
+		if f, ok := errors.AsType[*fault.Error](err); ok && s.passphrase && f.Code == "wrong-root-key" {
+			err = fault.New(fault.Sealed, "this is not the passphrase that the repository was sealed with").WithCode("wrong-passphrase").
+				WithCure("type it again; upper and lower case count").WithUnchanged("nothing was written")
+		}
 		refused := audit.New(by, "server.unseal", audit.Object{Kind: "repository"}).Refused("the root key is missing or wrong, or the repository does not answer")
 		if err := s.store.Record(context.WithoutCancel(ctx), refused); err != nil {
 			s.log.Warn("a try to unseal was not recorded", "err", err)

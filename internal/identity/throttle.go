@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -92,9 +93,21 @@ func (s *Service) charge(ctx context.Context, subject, address string, l tryLimi
 	}
 	if a.Wait > 0 {
 		return "", fault.New(fault.Throttled, "too many failed tries").WithCode("login-throttled").WithRetryAfter(a.Wait).
-			WithCure("try again in %s", a.Wait.Round(time.Second))
+			WithCure("try again in %s", inWords(a.Wait))
 	}
 	return t.ID, nil
+}
+
+// inWords is a wait as people say it, never too short.
+func inWords(d time.Duration) string {
+	n, unit := int64((d+time.Second-1)/time.Second), "second"
+	if n > 90 {
+		n, unit = (n+59)/60, "minute"
+	}
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
 }
 
 // turn lets one in at a time. Each count of tries reads what the others write, so on a database that runs transactions

@@ -283,8 +283,11 @@ func (s *Step) explain(cfg Config) {
 	case ok && !c.ExpiresAt.IsZero() && c.ExpiresAt.Before(time.Now()):
 		s.failed("token-expired", "the token expired at "+c.ExpiresAt.Format(time.RFC3339), "paste a new one")
 	case ok:
-		s.failed("token-foreign", fmt.Sprintf("this cluster does not know the token, which says it is %s, issued by %s for %s",
-			c.Subject, c.Issuer, clip(fmt.Sprint(c.Audience))), "paste the token of this cluster, or apply the manifest again if its account was deleted")
+		says := fmt.Sprintf("this cluster does not know the token, which says it is %s, issued by %s", c.Subject, c.Issuer)
+		if len(c.Audience) > 0 { // that of a token Secret has none
+			says += " for " + clip(strings.Join(c.Audience, ", "))
+		}
+		s.failed("token-foreign", says, "paste the token of this cluster, or apply the manifest again if its account was deleted")
 	}
 }
 

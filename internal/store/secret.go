@@ -89,7 +89,8 @@ type SecretQuery struct {
 type SecretRow struct {
 	inventory.Secret
 	ClusterName, ResourceName string
-	KeyCount, MappedKeys      int64
+	KeyCount                  int64
+	Mappings                  map[string]int64 // its mapped keys by state; never nil
 	Level                     policy.Level
 }
 
@@ -114,19 +115,33 @@ func (s *Store) Secrets(ctx context.Context, v Viewer, q SecretQuery) (Page[Secr
 	}
 	l := listing[SecretRow]{
 		with: v.with(), table: `secrets`, state: `x.state`, usual: "path",
-		sorts: map[string]column{"path": {expr: secretPath}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true}},
-		columns: ofX(secretColumns) + `, c.name, r.name, (SELECT COUNT(*) FROM secret_keys WHERE secret_id = x.id),
-			(SELECT COUNT(*) FROM mappings WHERE secret_id = x.id), ` + v.level(reachesAccount),
-		joins: `JOIN clusters c ON c.id = x.cluster_id JOIN resources r ON r.id = x.resource_id`,
+		sorts:   map[string]column{"path": {expr: secretPath}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true}},
+		columns: ofX(secretColumns) + `, c.name, r.name, (SELECT COUNT(*) FROM secret_keys WHERE secret_id = x.id), ` + v.level(reachesAccount),
+		joins:   `JOIN clusters c ON c.id = x.cluster_id JOIN resources r ON r.id = x.resource_id`,
 		scan: func(r scanner) (row SecretRow, err error) {
-			row.Secret, err = scanSecret(wider{row: r, after: []any{&row.ClusterName, &row.ResourceName, &row.KeyCount, &row.MappedKeys, &row.Level}})
+			row.Secret, err = scanSecret(wider{row: r, after: []any{&row.ClusterName, &row.ResourceName, &row.KeyCount, &row.Level}})
 			return row, err
 		},
 	}
 	if q.ID == "" {
 		l.hidden = string(inventory.Tombstone)
 	}
-	return l.page(ctx, s.read(ctx), q.ListQuery, q.State, where)
+	p, err := l.page(ctx, s.read(ctx), q.ListQuery, q.State, where)
+	if err != nil {
+		return p, err
+	}
+	ids := make([]string, len(p.Items))
+	for i, x := range p.Items {
+		ids[i] = x.ID
+	}
+	by, err := tallies(ctx, s.read(ctx), &clause{}, `SELECT secret_id, state, COUNT(*) FROM mappings WHERE secret_id IN (%s) GROUP BY 1, 2`, ids)
+	for i := range p.Items {
+		p.Items[i].Mappings = by[p.Items[i].ID]
+		if p.Items[i].Mappings == nil {
+			p.Items[i].Mappings = map[string]int64{}
+		}
+	}
+	return p, err
 }
 
 // secretPath is written as the index on it is.

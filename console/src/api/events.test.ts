@@ -66,6 +66,20 @@ test('a cut stream goes on after the last change that was heard', async () => {
   expect(got.live).toEqual(['live', 'reconnecting', 'live'])
 })
 
+test('ten seconds without an answer are stale, however often it was tried meanwhile', async () => {
+  vi.useFakeTimers()
+  vi.stubGlobal('fetch', () => Promise.reject(new TypeError('cut')))
+  try {
+    const got = follow()
+    await vi.advanceTimersByTimeAsync(10_100)
+    expect(got.live.filter((state) => state === 'reconnecting').length).toBeGreaterThan(2)
+    expect(got.live.at(-1)).toBe('stale')
+  } finally {
+    vi.unstubAllGlobals()
+    vi.useRealTimers()
+  }
+})
+
 test.each([
   [401, '{}', 'signedOut'],
   [503, '{"type":"sealed"}', 'sealed'],

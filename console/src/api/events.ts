@@ -215,10 +215,13 @@ class Follower {
   }
 
   private setLiveness(next: Liveness) {
-    clearTimeout(this.staleness)
     if (next.state === 'reconnecting') {
       if (this.liveness.state === 'stale') return // it stays stale until it is live
-      this.staleness = setTimeout(() => this.setLiveness({ state: 'stale', since: this.lastHeard }), staleMs)
+      // Counted from the first: every try that fails says it again.
+      this.staleness ??= setTimeout(() => this.setLiveness({ state: 'stale', since: this.lastHeard }), staleMs)
+    } else {
+      clearTimeout(this.staleness)
+      this.staleness = undefined
     }
     this.liveness = next
     this.spread({ type: 'liveness', liveness: next })

@@ -1638,6 +1638,9 @@ export interface components {
             };
             /** Format: int64 */
             mappedKeys: number;
+            mappings?: {
+                [key: string]: number;
+            };
             name: string;
             namespace: string;
             reason?: string;

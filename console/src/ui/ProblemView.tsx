@@ -1,7 +1,7 @@
 import { Button, Group } from '@mantine/core'
 import type { Problem } from '../api/problem'
 import { useClipboard } from './clipboard'
-import { sentence } from './format'
+import { duration, sentence } from './format'
 import classes from './ProblemView.module.css'
 
 /** The text that "Copy" gives: the four parts and the type. */
@@ -26,7 +26,7 @@ export function ProblemView({ problem, onDismiss, onRetry }: { problem: Problem;
       {cause && <p><b>Why:</b> {sentence(cause)}</p>}
       {cure && <p><b>What to do now:</b> {sentence(cure)}</p>}
       {unchanged && <p><b>Not changed:</b> {sentence(unchanged)}</p>}
-      {retryAfter !== undefined && <p>Try again in {retryAfter} s.</p>}
+      {retryAfter !== undefined && !/try again in/i.test(cure ?? '') && <p>Try again in {duration(retryAfter * 1000)}.</p>}
       <Group gap="sm" mt="sm">
         {onRetry && <Button size="compact-sm" variant="default" onClick={onRetry}>Retry</Button>}
         {'clipboard' in navigator && (

@@ -36,7 +36,7 @@ test('amounts', () => {
 })
 
 test('a sentence ends, and what can be copied stays as it is', () => {
-  expect(['it is locked', 'it is locked.', 'why?', 'run kubectl get -o yaml', 'look at /var/log', ''].map(sentence)).toEqual(['it is locked.', 'it is locked.', 'why?', 'run kubectl get -o yaml.', 'look at /var/log', ''])
+  expect(['it is locked', 'it is locked.', 'why?', 'run kubectl get -o yaml', 'look at /var/log', ''].map(sentence)).toEqual(['It is locked.', 'It is locked.', 'Why?', 'Run kubectl get -o yaml.', 'Look at /var/log', ''])
 })
 
 test('shows a time element that grows older, with both zones on focus', async () => {

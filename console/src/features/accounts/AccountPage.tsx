@@ -54,7 +54,7 @@ function Shown({ account }: { account: Account }) {
         actions={<AccountActions account={account} verify={verify} />}
       >
         <p>{truth(account)}</p>
-        {account.run && <p><PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>A reset is under way: open its run</PlaceLink></p>}
+        {account.run && <p><PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>A reset is not finished: open its run</PlaceLink></p>}
       </PageHead>
       <Tabs label={account.name} tabs={tabs} current={current} />
       {tab === 'versions' && <VersionsTab account={account} />}

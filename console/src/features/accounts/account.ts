@@ -1,6 +1,6 @@
 import { keys } from '../../api/keys'
 import { type Api, bodyOf, type Schemas, useApi } from '../../app/api'
-import { count } from '../../ui/format'
+import { count, sentence } from '../../ui/format'
 import { gone, type Named, useNamed, useRead } from '../resources/named'
 import { worstFirst } from '../resources/resource'
 
@@ -60,7 +60,7 @@ function standing(current: number, mappings: Readonly<Record<string, number>>): 
 /** What is true of an account, in one sentence or two. It says no more than the server stored with its proof. */
 export function truth({ state, reason, current, mappings = {} }: Account): string {
   if (current === 0) return `No value is stored yet: map a key that holds it, store it, or reset the password. ${standing(0, mappings)}`
-  const why = reason ? ` ${reason}` : ''
+  const why = reason ? ` ${sentence(reason)}` : ''
   const says: Record<string, string> = {
     verified: `v${current} logs in.`,
     unverified: `v${current} is stored; whether it logs in is not proved.${why}`,

@@ -42,7 +42,7 @@ export function AuditPage() {
   return (
     <>
       <PageHead title="Audit" />
-      <EmptyState empty={{ why: 'no-grants', what: 'the audit log', ask: `${may.reason ?? 'Your role does not include it.'} Administrators and auditors read it; ask one of them.` }} />
+      <EmptyState empty={{ why: 'no-grants', what: 'the audit log', ask: `${may.reason ?? 'Your role does not include it'}: ask an administrator or an auditor.` }} />
     </>
   )
 }

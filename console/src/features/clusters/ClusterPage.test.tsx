@@ -49,7 +49,7 @@ test('activity is the audit log of this cluster', async () => {
 
 test('the sentences', () => {
   expect(truth(cluster())).toBe('It answers, and the token has the rights it needs: read-write in namespace shop, may restart workloads.')
-  expect(truth(cluster({ state: 'unreachable', reason: 'no TCP connection' }))).toBe('no TCP connection')
+  expect(truth(cluster({ state: 'unreachable', reason: 'no TCP connection' }))).toBe('No TCP connection. Keyturn goes on trying; a test on the Connection tab says what fails and what to do.')
   expect(fetchText(fetchOf({ added: 0, unchanged: 0, skipped: 0 }))).toBe('nothing to do')
   expect(worth({ in_sync: 5, drift: 2 })).toEqual([{ state: 'drift', n: 2 }])
   expect(worth({ in_sync: 5 })).toEqual([{ state: 'in_sync', n: 5 }])

@@ -83,7 +83,8 @@ test('a cluster that was removed is attached again; one that is connected is not
   let removed = false
   const { asked } = await atConnect({ 'POST /clusters/test': () => ({ ...passed, known: 'old', removed }), 'POST /clusters': () => refused(409, 'cluster-known', { cure: 'Open it.' }) })
   await press('Test')
-  await screen.findByText(/connected already/)
+  await screen.findByText(/cannot be connected twice/)
+  expect(screen.getByText('It is connected already, as old.')).toBeTruthy()
   expect(button('Save').disabled).toBe(true)
   removed = true
   await press('Test')

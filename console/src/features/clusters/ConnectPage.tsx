@@ -161,7 +161,7 @@ function ConnectStep({ scope, connection, onChange }: ConnectStepProps) {
   const { known, removed = false } = check.report ?? {}
   const again = check.passed && known !== undefined && removed
   const savable = check.passed && !faults.name && (known === undefined || removed)
-  const why = scopeWrong ?? (!testable ? 'The URL and the token are needed.' : !check.fresh ? 'Test these fields first.' : !check.passed ? 'The last test did not pass.' : faults.name && 'A name is needed.')
+  const why = scopeWrong ?? (!testable ? 'The URL and the token are needed.' : !check.fresh ? 'Test these fields first.' : !check.passed ? 'The last test did not pass.' : known !== undefined && !removed ? `It is connected already, as ${known}.` : faults.name && 'A name is needed.')
   const save = async () => {
     setSaving(true)
     setProblem(undefined)

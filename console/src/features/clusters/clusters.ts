@@ -4,7 +4,7 @@ import { type Filter, keys } from '../../api/keys'
 import { asProblem, type Problem } from '../../api/problem'
 import { type StateOf, states } from '../../api/states'
 import { type Api, bodyOf, type Schemas, useApi } from '../../app/api'
-import { count } from '../../ui/format'
+import { count, sentence } from '../../ui/format'
 
 export type Cluster = Schemas['Cluster']
 export type Scope = Schemas['Scope']
@@ -45,7 +45,12 @@ export function fetchText(fetch: Fetch): string {
 export function truth(cluster: Cluster): string {
   if (cluster.state === 'removed') return 'The association was removed. Its resources and their values are kept; nothing is written to it.'
   if (cluster.state === 'connected') return `It answers, and the token has the rights it needs: ${scopeText(cluster.scope)}.`
-  return cluster.reason ?? states.cluster[stateOf(cluster) ?? 'unreachable'].meaning
+  return `${sentence(cluster.reason ?? states.cluster[stateOf(cluster) ?? 'unreachable'].meaning)} ${cures[cluster.state] ?? ''}`.trimEnd()
+}
+
+const cures: Readonly<Record<string, string>> = {
+  degraded: 'Test it on the Connection tab: the test shows the manifest that adds what is missing.',
+  unreachable: 'Keyturn goes on trying; a test on the Connection tab says what fails and what to do.',
 }
 
 /** Lists clusters for `useList`. */

@@ -27,7 +27,7 @@ const columns: readonly Column<Resource>[] = [
   },
   { key: 'type', title: 'Type', width: 110, priority: 1, sortable: true, render: ({ type }) => type },
   {
-    key: 'states', title: 'States', width: 260, grow: 2, priority: 0,
+    key: 'states', title: 'States', width: 300, grow: 3, priority: 0,
     render: ({ type, states }) => <StateCounts object={type === kubernetes ? 'key' : 'account'} counts={states} />,
   },
   {

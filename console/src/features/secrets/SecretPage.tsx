@@ -14,6 +14,7 @@ import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { Download } from './Download'
 import { type Secret, secretAnswer } from './secret'
+import { Trouble } from './Trouble'
 import { SecretKeys } from './SecretKeys'
 
 export function SecretPage() {
@@ -60,6 +61,7 @@ function Shown({ secret }: { secret: Secret }) {
         state={
           <>
             <StateWord object="key" state={secret.state}>{secret.deletedAt ? <Time at={secret.deletedAt} /> : undefined}</StateWord>
+            <Trouble of={secret} />
             <span><bdi>{secret.clusterName}</bdi></span>
             <span className={classes.muted}>{secret.type}</span>
           </>

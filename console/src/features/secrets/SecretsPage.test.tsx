@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { expectAccessible } from '../../test/render'
 import { account, answers, keysOf, mapping, secret, versions } from '../accounts/fixtures'
 import { drawPage, page } from '../resources/testPage'
-import { type Secret, secretAnswer } from './secret'
+import { type Secret, secretAnswer, troubleOf } from './secret'
 import { SecretPage } from './SecretPage'
 import { explorerAnswer, SecretsPage } from './SecretsPage'
 
@@ -18,7 +18,7 @@ const one = (search = '', more: Record<string, unknown> = {}) =>
   })
 
 test('the explorer’s sentence counts what needs a look, worst first', () => {
-  expect(explorerAnswer({ in_sync: 10, tombstone: 2 })).toBe('10 Secrets, none out of sync.')
+  expect(explorerAnswer({ in_sync: 10, tombstone: 2 })).toBe('10 Secrets, all as in their clusters.')
   expect(explorerAnswer({ in_sync: 8, drift: 2, blocked: 1 })).toBe('11 Secrets; 1 blocked, 2 drift.')
 })
 
@@ -27,6 +27,15 @@ test('a Secret’s sentence', () => {
   expect(of({ keyCount: 3, mappedKeys: 1 })).toBe('3 keys, 1 mapped.')
   expect(of({ keyCount: 1, mappedKeys: 1, reason: 'Both sides changed.' })).toBe('1 key, mapped. Both sides changed.')
   expect(of({ state: 'tombstone', deletedAt: '2026-11-01T00:00:00Z' })).toBe('Deleted in its cluster. Its 2 keys can still be revealed and downloaded.')
+})
+
+test('what is wrong with a mapped key is told beside the state of the Secret', () => {
+  const of = (part: object) => troubleOf({ ...secret, state: 'in_sync', ...part } as Secret)
+  expect(of({ mappings: { in_sync: 3 } })).toBeUndefined()
+  expect(of({})).toBeUndefined()
+  expect(of({ mappings: { in_sync: 1, behind: 1, hands_off: 2 } })).toEqual(['behind', 1])
+  expect(of({ state: 'tombstone', mappings: { tombstone: 1 } })).toBeUndefined()
+  expect(of({ state: 'drift', mappings: { drift: 1 } })).toBeUndefined()
 })
 
 test('filters of the address are sent under the server’s names', async () => {

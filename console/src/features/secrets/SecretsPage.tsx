@@ -21,6 +21,7 @@ import { allOf, known, pageOf, worstFirst } from '../resources/resource'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Secret, secretAnswer } from './secret'
+import { Trouble } from './Trouble'
 import { secretColumns } from './SecretGrid'
 
 // Loaded when the drawer is first opened.
@@ -40,7 +41,7 @@ export function explorerAnswer(counts: Readonly<Record<string, number>>): string
   const all = allOf(counts)
   const open = worstFirst('key', counts).filter(([word]) => word !== 'in_sync' && word !== 'tombstone' && word !== 'hands_off')
   const noun = all === 1 ? 'Secret' : 'Secrets'
-  if (open.length === 0) return `${count(all)} ${noun}, none out of sync.`
+  if (open.length === 0) return `${count(all)} ${noun}, ${all === 1 ? 'as in its cluster' : 'all as in their clusters'}.`
   return `${count(all)} ${noun}; ${open.map(([word, n]) => `${count(n)} ${word.replaceAll('_', ' ')}`).join(', ')}.`
 }
 
@@ -112,7 +113,7 @@ function Peek({ id, onClose, onPage }: { id: string | undefined; onClose: () => 
       <Loaded of={secret}>
         {(data) => (
           <>
-            <div className={classes.line}><StateWord object="key" state={data.state} /><span><bdi>{data.clusterName}</bdi></span><span className={classes.muted}>{data.type}</span></div>
+            <div className={classes.line}><StateWord object="key" state={data.state} /><Trouble of={data} /><span><bdi>{data.clusterName}</bdi></span><span className={classes.muted}>{data.type}</span></div>
             <p className={classes.note}>{secretAnswer(data)}</p>
             <div className={classes.section}><h2>Keys</h2><PlaceLink place={secretPlace(data)}>Reveal or download on its page</PlaceLink></div>
             <Suspense><SecretKeys secret={data} values={false} /></Suspense>

@@ -1,5 +1,7 @@
 import { Problem } from '../../api/problem'
+import type { StateOf } from '../../api/states'
 import { type Api, bodyOf, type Schemas } from '../../app/api'
+import { worstFirst } from '../resources/resource'
 
 export type Secret = Schemas['Secret']
 
@@ -20,6 +22,12 @@ export function revealer(api: Api, id: string, what: { version?: number; key?: s
     if (base64) throw binary()
     return value
   }
+}
+
+/** The worst state of the mapped keys that are not as they should be, and how many are in it. The Secret's own state is another fact: whether what is stored is what its cluster has. */
+export function troubleOf({ state, mappings }: Secret): [StateOf<'key'>, number] | undefined {
+  if (state === 'tombstone') return undefined
+  return worstFirst('key', mappings).find(([word]) => word !== 'in_sync' && word !== state)
 }
 
 /** What a Secret is, in one sentence. */

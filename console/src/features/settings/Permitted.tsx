@@ -6,5 +6,5 @@ import { EmptyState } from '../../ui/EmptyState'
 export function Permitted({ operation, what, children }: { operation: string; what: string; children: ReactNode }) {
   const may = useMay(operation)
   if (may.allowed) return children
-  return <EmptyState empty={{ why: 'no-grants', what, ask: `${may.reason ?? 'Your role does not include it.'} Ask an administrator.` }} />
+  return <EmptyState empty={{ why: 'no-grants', what, ask: `${may.reason ?? 'Your role does not include it'}: ask an administrator.` }} />
 }
