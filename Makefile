@@ -36,8 +36,8 @@ check: ## formatting, vet, generated code is fresh
 test: setup kube check console-test ## install what is missing and run every test
 	$(GO) test -race -timeout 60m ./...
 
-baseline: setup kube console ## take the console's pictures anew that `make test` compares with (3 minutes; look at them before you commit them)
-	$(GO) test -count=1 -v -timeout 30m -run '^TestConsole$$' ./test/e2e -update
+baseline: setup kube console ## take the console's pictures anew that `make test` compares with (10 minutes; look at them before you commit them)
+	$(GO) test -count=1 -v -timeout 40m -run '^TestConsole(Pages)?$$' ./test/e2e -update
 
 console/node_modules/.done: console/package.json console/package-lock.json
 	cd console && npm ci --no-audit --no-fund

@@ -11,12 +11,21 @@ import (
 	"github.com/keyturn/keyturn/test/e2e/console/picture"
 )
 
-var update = flag.Bool("update", false, "make the pictures of TestConsole those that later ones are compared with")
+var update = flag.Bool("update", false, "make the pictures of TestConsole and TestConsolePages those that later ones are compared with")
+
+// album is a folder of pictures that later ones are compared with, and which of a test's pictures go there.
+type album struct {
+	folder, compared string
+	most             int64 // bytes, for every clone has them
+}
+
+var (
+	storyBaseline = album{filepath.Join("console", "baseline"), "*--1280", 2_000_000}
+	pagesBaseline = album{filepath.Join("console", "baseline", "pages"), "*--light--1280", 2_000_000}
+)
 
 const (
-	baselineMost = 3_000_000 // bytes, for every clone has them
-	compared     = "*--1280" // of the pictures that are taken
-	calibration  = "calibration"
+	calibration = "calibration"
 
 	// The browser itself rounds a pixel now and then; another font changes thousands of the calibration's.
 	calibrationMost = 100
@@ -24,24 +33,23 @@ const (
 
 // comparePictures holds the pictures of a folder against the baselines, or with -update makes them the baselines. A machine
 // whose fonts or browser draw otherwise cannot compare, and says so.
-func comparePictures(t *testing.T, folder string) {
+func comparePictures(t *testing.T, folder string, of album) {
 	t.Helper()
-	kept := filepath.Join("console", "baseline")
-	taken, err := picture.Read(folder, compared)
+	taken, err := picture.Read(folder, of.compared)
 	must(t, err)
 	machine, err := picture.Read(folder, calibration)
 	must(t, err)
 	if *update {
 		maps.Copy(taken, machine)
-		size, err := picture.Replace(kept, taken)
+		size, err := picture.Replace(of.folder, taken)
 		must(t, err)
 		t.Logf("%d pictures are the baselines now, %d bytes", len(taken), size)
-		if size > baselineMost {
-			t.Errorf("the baselines take %d bytes, at most %d may", size, baselineMost)
+		if size > of.most {
+			t.Errorf("the baselines take %d bytes, at most %d may", size, of.most)
 		}
 		return
 	}
-	baseline, err := picture.Read(kept, "*")
+	baseline, err := picture.Read(of.folder, "*")
 	must(t, err)
 	now, before := machine[calibration], baseline[calibration]
 	delete(baseline, calibration)

@@ -68,7 +68,7 @@ func playStory(t *testing.T, s consoleStory) {
 	}
 	provedInConsole(t, s, old)
 	if s.hands == "mouse" { // with the keyboard none are taken
-		comparePictures(t, pictures)
+		comparePictures(t, pictures, storyBaseline)
 	}
 }
 

@@ -57,9 +57,10 @@ export function Inside() {
   }, [api])
   if (who.data === undefined) {
     if (who.error === null) return null
+    // The reading may have begun before this page did, so what it says is done here and not by the call.
     const problem = asProblem(who.error)
-    if (problem.status === 401) {
-      leave(href === '/' ? '/login' : `/login?next=${encodeURIComponent(href)}`)
+    if (problem.status === 401 || problem.kind === 'sealed') {
+      leave(problem.kind === 'sealed' ? '/sealed' : href === '/' ? '/login' : `/login?next=${encodeURIComponent(href)}`)
       return null
     }
     return <PlainPage title="The console cannot start"><ProblemView problem={problem} onRetry={() => void who.refetch()} /></PlainPage>

@@ -5,8 +5,13 @@ import { join } from 'node:path'
 import { still } from './still.mjs'
 
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-const themes = ['light', 'dark']
-const widths = [1280, 390]
+// In which a page is looked at: how wide the window is, and its theme.
+const everyView = [[1280, 'light'], [1280, 'dark'], [390, 'light'], [390, 'dark']]
+/** For the many states of one page: its narrow dark theme was seen in the story. */
+export const fewerViews = [[1280, 'light'], [1280, 'dark'], [390, 'light']]
+export const wide = fewerViews.filter(([width]) => width > 1000)
+/** 1280 px at a zoom of 400 %. */
+export const zoomed = [[320, 'light']]
 
 /**
  * Waits until test, a function that runs in the page, is true. Playwright's own waitForFunction evaluates text in the page
@@ -55,9 +60,10 @@ async function resting(page) {
 
 /**
  * Opens Chromium and returns a page with what watches it. `consoleDir` holds the installed playwright-core and axe-core.
- * Without `looks` a look only waits for its page, and what the browser complains of is still told.
+ * Without `looks` a look only waits for its page, and what the browser complains of is still told. `views` are those of a
+ * look that names none.
  */
-export async function openBrowser({ consoleDir, out, looks = true }) {
+export async function openBrowser({ consoleDir, out, looks = true, views: usual = everyView }) {
   const require = createRequire(join(consoleDir, 'package.json'))
   const { chromium } = require('playwright-core')
   const axe = readFileSync(require.resolve('axe-core/axe.min.js'), 'utf8')
@@ -90,24 +96,22 @@ export async function openBrowser({ consoleDir, out, looks = true }) {
     for (const { id, nodes } of found.violations) faults.push(`${at}: ${id}: ${nodes.map(({ html }) => html.slice(0, 240)).join(' | ')}`)
   }
 
-  /** Looks at the page as it is, in both themes and both widths, and in colours that the system forces. */
-  const look = async (name, state) => {
+  /** Looks at the page as it is, in some views, and in colours that the system forces. */
+  const look = async (name, state, views = usual) => {
     where = `${name}--${state}`
     await page.getByRole('heading', { level: 1 }).first().waitFor()
     await rested()
     if (!looks) return
     await page.mouse.move(0, 0) // whatever was pressed last is not what is looked at
-    for (const width of widths) {
+    for (const [width, colorScheme] of views) {
       await page.setViewportSize({ width, height: 800 })
-      for (const colorScheme of themes) {
-        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-        await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor({ state: 'attached' })
-        await drawn()
-        const at = `${where}--${colorScheme}--${width}`
-        await picture(at)
-        await violations(at)
-        if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) faults.push(`${at}: the page scrolls sideways`)
-      }
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await page.locator(`html[data-mantine-color-scheme="${colorScheme}"]`).waitFor({ state: 'attached' })
+      await drawn()
+      const at = `${where}--${colorScheme}--${width}`
+      await picture(at)
+      await violations(at)
+      if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) faults.push(`${at}: the page scrolls sideways`)
     }
     await page.setViewportSize({ width: 1280, height: 800 })
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce', forcedColors: 'active' })

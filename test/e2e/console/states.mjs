@@ -22,6 +22,8 @@ const signIn = async (on = page) => {
   await button('Sign in', on).click()
 }
 
+const cover = page.getByRole('heading', { name: 'Your session has ended' })
+
 const states = {
   'a run that needs attention says what is known': async () => {
     await page.goto(`${base}/login?next=${encodeURIComponent(`/runs/${run}`)}`)
@@ -33,10 +35,10 @@ const states = {
   },
   'a session that ended covers the page, and who signs in again goes on': async () => {
     await endSessionFromElsewhere()
-    await page.getByText('Your session has ended').waitFor()
+    await cover.waitFor()
     await look('run', 'session-ended')
     await signIn()
-    await page.getByText('Your session has ended').waitFor({ state: 'detached' })
+    await cover.waitFor({ state: 'detached' })
     if (page.url() !== `${base}/runs/${run}`) throw new Error(`signing in led to ${page.url()}`)
     // The page is no picture: it acts with the new session. The key is still the operator's, so the run stops again.
     const [answer] = await Promise.all([page.waitForResponse((r) => r.url().endsWith('/resume')), button('Resume run').click()])

@@ -28,10 +28,17 @@ export const varying = [
   { text: /-----BEGIN CERTIFICATE-----[^]+-----END CERTIFICATE-----\n?/, as: pem },
   // The world that the test has made.
   { text: /127\.0\.0\.1:\d+/g, as: '127.0.0.1:40443' },
+  { text: /\bport \d{4,5}\b/g, as: 'port 40443' },
   { text: /\bv1\.\d+\.\d+\b/g, as: 'v1.36.3' },
   // How many events there are depends on what the cluster reported when; so does the number of each, which comes later.
   { text: /\b\d+ entries\b/g, as: '42 entries' },
   { text: /^(#[\d,]+|soon)$/, as: '#42' },
+  { text: /\b1[45]m\d+s\b/g, as: '15m0s' },
+  { text: /\b(8\d\d|900) s\b/g, as: '900 s' },
+  { text: /, after \d+ (try|tries)\./, as: ', after 3 tries.' },
+  // A value that is shown is in no picture; nor is for how long it still is.
+  { text: /^.+$/, as: 'x'.repeat(32), within: 'code[translate="no"]' },
+  { text: /^\d+$/, as: '30', within: 'code[translate="no"] + [aria-hidden]' },
   // Dots show how long a password or a token is.
   { text: /^.+$/, as: 'x'.repeat(40), within: 'input[type="password"]' },
 ]
