@@ -22,9 +22,11 @@ import (
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/generic"
+	"github.com/keyturn/keyturn/internal/target/ldap"
 	"github.com/keyturn/keyturn/internal/target/mysql"
 	"github.com/keyturn/keyturn/internal/target/password"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
+	"github.com/keyturn/keyturn/internal/target/rabbitmq"
 	"github.com/keyturn/keyturn/internal/target/redis"
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -59,7 +61,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	if err != nil {
 		return err
 	}
-	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), redis.New(redis.Config{}), generic.Target{})
+	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), ldap.New(ldap.Config{}),
+		redis.New(redis.Config{}), rabbitmq.New(rabbitmq.Config{}), generic.Target{})
 	if err != nil {
 		return err
 	}
@@ -296,6 +299,12 @@ func (t types) CheckSettings(typ string, settings map[string]string) error {
 		return err
 	}
 	return kind.Spec().Check(settings)
+}
+
+// CanOverlap implements inventory.Types.
+func (t types) CanOverlap(typ string) bool {
+	kind, err := t.Target(typ)
+	return err == nil && kind.Spec().Capabilities.Overlap
 }
 
 // CanReconcile implements inventory.Types.

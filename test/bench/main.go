@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -98,13 +99,35 @@ func (f figure) met() bool {
 	return f.Ratio <= f.bound
 }
 
-// load returns the load averages of the last 1, 5 and 15 minutes: somebody else's work on the machine slows every figure.
+// load returns the load average of the last minute, and how much of the processors' time since it was called last went to
+// other guests of the host: somebody else's work slows every figure.
 func load() string {
 	b, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
 		return "unknown"
 	}
-	return strings.Join(strings.Fields(string(b))[:3], " ")
+	all, stolen := machineTicks()
+	defer func() { allTicks, stolenTicks = all, stolen }()
+	return fmt.Sprintf("%s, %.0f %% stolen", strings.Fields(string(b))[0], 100*float64(stolen-stolenTicks)/float64(max(all-allTicks, 1)))
+}
+
+// allTicks and stolenTicks are those of the last call of load; only one goroutine measures.
+var allTicks, stolenTicks = machineTicks()
+
+// machineTicks returns the processors' time since the machine's start, and what of it the host gave to others.
+func machineTicks() (all, stolen int64) {
+	b, _ := os.ReadFile("/proc/stat")
+	line, _, _ := strings.Cut(string(b), "\n")
+	for i, field := range strings.Fields(line) {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil || i > 8 { // the first is a word; what follows the eighth is counted before already
+			continue
+		}
+		if all += n; i == 8 {
+			stolen = n
+		}
+	}
+	return all, stolen
 }
 
 func print(figures []figure) error {

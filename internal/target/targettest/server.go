@@ -117,7 +117,7 @@ func (s *Server) Start(t testing.TB, cmd *exec.Cmd, ready func() error) (stop fu
 		}
 	}
 	t.Cleanup(stop)
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		err := ready()
 		if err == nil {
 			return stop

@@ -4,6 +4,7 @@ package targettest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"maps"
@@ -39,6 +40,8 @@ type Harness struct {
 	CreateNamed func(t *testing.T, name string) target.Login
 	// Names are account names that are hard to quote; BadNames are those that must be refused before anything is sent.
 	Names, BadNames []string
+	// Missing is the name of an account that is not there; empty means kt-missing.
+	Missing string
 	// Protected is an account that Reconcile may not change; empty where there is none.
 	Protected string
 	// RejectedValue returns a value that the server's policy rejects for account; nil where the server has no policy.
@@ -82,6 +85,11 @@ func (h Harness) prepare(account, value string) (target.Prepared, error) {
 	var err error
 	out.Text, err = p.Prepare(account, out.Value)
 	return out, err
+}
+
+func (h Harness) prepares() bool {
+	_, ok := h.Target.(target.Preparer)
+	return ok
 }
 
 // prepared builds the change of l's account to value.
@@ -164,8 +172,9 @@ func (h Harness) refusals(t *testing.T) {
 	change := func(by target.Login, account, value string) error {
 		return h.Target.Change(ctx, h.Connection, h.prepared(t, by, account, value))
 	}
-	want(t, change(h.Reconcile, "kt-missing", value), target.NoSuchAccount)
-	want(t, change(h.Reconcile, "kt-missing", value), target.NoSuchAccount) // nothing was created by the first try
+	missing := cmp.Or(h.Missing, "kt-missing")
+	want(t, change(h.Reconcile, missing, value), target.NoSuchAccount)
+	want(t, change(h.Reconcile, missing, value), target.NoSuchAccount) // nothing was created by the first try
 	if h.Protected != "" {
 		want(t, change(h.Reconcile, h.Protected, value), target.NotPermitted)
 	}
@@ -174,7 +183,7 @@ func (h Harness) refusals(t *testing.T) {
 	if h.RejectedValue != nil {
 		want(t, change(l, l.User, h.RejectedValue(l.User)), target.Rejected)
 	}
-	if _, ok := h.Target.(target.Preparer); ok {
+	if h.prepares() {
 		ch := h.prepared(t, h.Reconcile, l.User, value)
 		ch.Value = Value(value + "x")
 		want(t, h.Target.Change(ctx, h.Connection, ch), target.Misconfigured)
@@ -259,8 +268,10 @@ func (h Harness) names(t *testing.T) {
 	}
 	want(t, h.Target.Verify(ctx, h.Connection, bystander), "")
 	for _, name := range h.BadNames {
-		if _, err := h.prepare(name, "value"); err == nil {
+		if _, err := h.prepare(name, "value"); err == nil && h.prepares() {
 			t.Errorf("the name %q was accepted", name)
 		}
+		want(t, h.Target.Change(ctx, h.Connection, target.Change{By: h.Reconcile, Account: name, Value: Value("value")}), target.Misconfigured)
+		want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: name, Password: Value("value")}), target.Misconfigured)
 	}
 }
