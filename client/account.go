@@ -13,6 +13,9 @@ type Account struct {
 	Current      int64            `json:"current"`             // number of the current version; 0 if there is none
 	ChangedAt    *Time            `json:"changedAt,omitempty"` // when the current version was made
 	Mappings     map[string]int64 `json:"mappings,omitempty"`  // by state
+	// Strategy is how its values follow each other: single, overlap (both are valid until every reader has the new one), or
+	// empty for what its type is best at.
+	Strategy string `json:"strategy,omitempty"`
 	// Run is the id of the run that is open on it.
 	Run       string `json:"run,omitempty"`
 	CreatedAt Time   `json:"createdAt"`
@@ -28,8 +31,9 @@ type NewAccount struct {
 
 // AccountChange changes what is given. Value stores a credential that was changed elsewhere; the system is not touched.
 type AccountChange struct {
-	Name  *string `json:"name,omitempty" minLength:"1" maxLength:"253"`
-	Value Value   `json:"value,omitzero"`
+	Name     *string `json:"name,omitempty" minLength:"1" maxLength:"253"`
+	Strategy *string `json:"strategy,omitempty" enum:"single,overlap," doc:"empty: what its type is best at"`
+	Value    Value   `json:"value,omitzero"`
 }
 
 // AccountFilter chooses accounts.

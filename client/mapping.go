@@ -13,6 +13,7 @@ type Mapping struct {
 	Namespace    string `json:"namespace"`
 	Secret       string `json:"secret"`
 	Key          string `json:"key"`
+	Place        *Place `json:"place,omitempty"` // where in the key's value the credential stands; none: it is the value
 	State        string `json:"state"`
 	Reason       string `json:"reason,omitempty"`
 	Written      int64  `json:"written"` // version that was last proved to stand there; 0 if none
@@ -24,23 +25,42 @@ type Mapping struct {
 	Can          Can    `json:"can,omitempty"`
 }
 
+// Place says how a credential stands in a key's value.
+type Place struct {
+	Format   string `json:"format" enum:"whole,url,keyvalue,go-mysql,jdbc,pgpass,mycnf,env,properties,json,yaml,dockerconfigjson,htpasswd,template" doc:"how the value is read; whole: it is the password"`
+	At       string `json:"at,omitempty" maxLength:"1024" doc:"where in it the password stands, by format: a JSON pointer, a key, a registry, a user"`
+	User     string `json:"user,omitempty" maxLength:"1024" doc:"where the user name stands, for json, yaml, env and properties"`
+	Template string `json:"template,omitempty" maxLength:"8192" doc:"the text of the format template, with {{user}} and {{password}}"`
+}
+
+// PlaceFormats are the words of Place.Format; the first is that of a credential which is the whole value.
+func PlaceFormats() []string {
+	return []string{"whole", "url", "keyvalue", "go-mysql", "jdbc", "pgpass", "mycnf", "env", "properties", "json", "yaml", "dockerconfigjson", "htpasswd", "template"}
+}
+
 // NewMapping maps a key to an account. Where the key's value is not the account's, Keep says which side is right.
 type NewMapping struct {
 	AccountID string `json:"accountId" minLength:"1" maxLength:"64"`
 	SecretID  string `json:"secretId" minLength:"1" maxLength:"64"`
 	Key       string `json:"key" minLength:"1" maxLength:"253"`
+	// Place says where in the key's value the credential stands; none: it is the value.
+	Place *Place `json:"place,omitempty"`
 	// Keep is "vault" (the key is behind until the next reset or Write) or "cluster" (the key's value becomes the account's current version).
 	Keep string `json:"keep,omitempty" enum:"vault,cluster"`
 }
 
 // Comparison is how a key compares with an account, told without showing either.
 type Comparison struct {
-	// Result is equal, differs, no_value (the account has none yet), key_missing or mapped (to another account).
-	Result string `json:"result" enum:"equal,differs,no_value,key_missing,mapped"`
+	// Result is equal, differs, no_value (the account has none yet), key_missing, mapped (to another account) or unreadable
+	// (the key's value is not what the place says).
+	Result string `json:"result" enum:"equal,differs,no_value,key_missing,mapped,unreadable"`
 	Reason string `json:"reason,omitempty"`
 	// Owner names the controller that owns the key, when it may not be written; Advice says what to do instead.
 	Owner  string `json:"owner,omitempty"`
 	Advice string `json:"advice,omitempty"`
+	// Places are what the value may be read as by its form, beside being the credential as a whole; the likeliest first. They
+	// prove nothing; the result does.
+	Places []Place `json:"places,omitempty"`
 	// Others are other keys that hold the same value and that the caller may see.
 	Others []KeyRef `json:"others,omitempty"`
 }

@@ -151,7 +151,7 @@ func mappingAndRunRoutes(c *Client) routes {
 		"GET /mappings?account=a": func(ctx context.Context) error { _, err := c.Mappings(ctx, MappingFilter{Account: "a"}); return err },
 		"GET /mappings/m":         func(ctx context.Context) error { _, err := c.Mapping(ctx, "m"); return err },
 		`POST /mappings {"accountId":"a","secretId":"s","key":"k","keep":"vault"}`: func(ctx context.Context) error {
-			_, err := c.AddMapping(ctx, NewMapping{"a", "s", "k", "vault"})
+			_, err := c.AddMapping(ctx, NewMapping{"a", "s", "k", nil, "vault"})
 			return err
 		},
 		`POST /mappings/compare {"accountId":"a","secretId":"s","key":"k"}`: func(ctx context.Context) error {

@@ -8,6 +8,7 @@ type Run struct {
 	ResourceID   string `json:"resourceId"`
 	ResourceName string `json:"resourceName"`
 	State        string `json:"state"`
+	Strategy     string `json:"strategy" enum:"single,overlap"`
 	Step         string `json:"step"` // the last one that is done
 	New          int64  `json:"new,omitempty"`
 	Old          int64  `json:"old,omitempty"`

@@ -46,7 +46,7 @@ type AccountKeeper interface {
 	ChangeResource(ctx context.Context, actor identity.Actor, id string, rev int64, name *string, settings *map[string]string, reconcile *string) (inventory.Resource, error)
 	DeleteResource(ctx context.Context, actor identity.Actor, id string, rev int64) error
 	CreateAccount(ctx context.Context, actor identity.Actor, resourceID, name string, value *vault.Value) (inventory.Account, error)
-	ChangeAccount(ctx context.Context, actor identity.Actor, id string, rev int64, name *string, value *vault.Value) (inventory.Account, error)
+	ChangeAccount(ctx context.Context, actor identity.Actor, id string, rev int64, change inventory.AccountChange) (inventory.Account, error)
 	DeleteAccount(ctx context.Context, actor identity.Actor, id string, rev int64) error
 }
 
@@ -160,7 +160,8 @@ func (s *Server) changeAccount(ctx context.Context, c call, in *accountChangeIn)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Accounts.ChangeAccount(ctx, c.Actor, c.Object.ID, rev, in.Body.Name, given(in.Body.Value)); err != nil {
+	if _, err := s.Accounts.ChangeAccount(ctx, c.Actor, c.Object.ID, rev,
+		inventory.AccountChange{Name: in.Body.Name, Strategy: in.Body.Strategy, Value: given(in.Body.Value)}); err != nil {
 		return nil, err
 	}
 	return s.account(ctx, c, c.Object.ID)
@@ -253,7 +254,7 @@ func accountOf(actor identity.Actor, row store.AccountRow) client.Account {
 	return client.Account{
 		ID: row.ID, Name: row.Name, ResourceID: row.ResourceID, ResourceName: row.ResourceName, ResourceType: row.ResourceType, State: string(row.State),
 		Reason: sentence(row.Reason), VerifiedAt: orNil(row.VerifiedAt), Current: row.Current, ChangedAt: orNil(row.ChangedAt), Mappings: row.Mappings,
-		Run: row.OpenRun, CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
+		Strategy: row.Strategy, Run: row.OpenRun, CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
 	}
 }
 

@@ -186,6 +186,10 @@ func TestFactsOf(t *testing.T) {
 		"proved": {store.RunRow{Run: rotation.Run{State: rotation.Running, Step: rotation.Published, Begun: rotation.Published, New: 2, Old: 1, Proved: true}, Writes: 3, Proved: 3},
 			[]string{"The system accepted a login with version 2 and refused a wrong value.", "Version 2 is stored as pending.",
 				"Version 1 is stored as current.", "3 of 3 mapped keys were read back with version 2.", "Whether the system still accepts version 1 was not settled yet."}},
+		"both are valid": {store.RunRow{Run: rotation.Run{Strategy: rotation.Overlap, State: rotation.Running, Step: rotation.Published, Begun: rotation.Published, New: 2, Old: 1, Proved: true},
+			Writes: 3, Proved: 3},
+			[]string{"The system accepted a login with version 2 and refused a wrong value.", "Version 2 is stored as pending.",
+				"Version 1 is stored as current.", "3 of 3 mapped keys were read back with version 2.", "The system takes version 1 beside it until every key has the new one."}},
 		"no value could be made": {store.RunRow{Run: rotation.Run{State: rotation.RolledBack, Step: rotation.Planned, Begun: rotation.Minted}},
 			[]string{"Nothing was sent to the system.", "No Secret key is mapped to the account."}},
 	} {

@@ -117,9 +117,11 @@ func secretData() map[string]vault.Value {
 	return map[string]vault.Value{"password": vault.NewValue([]byte(keyValue)), "same": vault.NewValue([]byte(accountValue)), "binary": vault.NewValue([]byte{0xff, 0})}
 }
 
-func (e *estate) addSecret(x inventory.Secret) {
+func (e *estate) addSecret(x inventory.Secret) { e.addSecretOf(x, secretData()) }
+
+func (e *estate) addSecretOf(x inventory.Secret, data map[string]vault.Value) {
 	e.t.Helper()
-	sealed, err := e.ring.Seal(inventory.VersionRecord(x.ID, 1), vault.Bundle(secretData()))
+	sealed, err := e.ring.Seal(inventory.VersionRecord(x.ID, 1), vault.Bundle(data))
 	ok(e.t, err)
 	first := inventory.Version{AccountID: x.ID, Number: 1, Stage: inventory.Current, Source: inventory.Fetched, CreatedAt: x.SeenAt, Sealed: sealed}
 	ev := audit.New(identity.System("test"), "cluster.fetch", audit.Object{Kind: "cluster", ID: x.ClusterID})
@@ -226,6 +228,7 @@ func (f fetches) Available(_ context.Context, _, namespace string) (inventory.Av
 type anyType struct{}
 
 func (anyType) CheckSettings(string, map[string]string) error { return nil }
+func (anyType) CanOverlap(typ string) bool                    { return typ == "redis" }
 func (anyType) CanReconcile(string) bool                      { return true }
 
 // nobody owns keys.
@@ -246,6 +249,13 @@ func (nowhere) Generate(context.Context, string) (vault.Value, error) {
 }
 func (nowhere) Prepare(v vault.Value) (vault.Value, error) { return v, nil }
 func (nowhere) Change(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {
+	return rotation.NotSent, nil
+}
+func (nowhere) Overlaps() bool { return false }
+func (nowhere) Add(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {
+	return rotation.NotSent, nil
+}
+func (nowhere) Drop(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {
 	return rotation.NotSent, nil
 }
 func (nowhere) Login(context.Context, vault.Value) (rotation.Answer, error) {

@@ -10,6 +10,7 @@ import (
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
@@ -22,9 +23,9 @@ type Mappings interface {
 	Mapping(ctx context.Context, id string) (inventory.Mapping, error)
 	Mappings(ctx context.Context, v store.Viewer, q store.MappingQuery) (store.Page[store.MappingRow], error)
 	// Compare opens the account's and the key's value and tells of neither more than whether they are the same.
-	Compare(ctx context.Context, accountID, secretID, key string) (inventory.Comparison, error)
+	Compare(ctx context.Context, accountID string, at inventory.Entry) (inventory.Comparison, error)
 	// Map fails with fault.Conflict and the code differs when the values are not the same and keep is empty.
-	Map(ctx context.Context, actor identity.Actor, accountID, secretID, key string, keep inventory.Keep) (inventory.Mapping, error)
+	Map(ctx context.Context, actor identity.Actor, accountID string, at inventory.Entry, keep inventory.Keep) (inventory.Mapping, error)
 	Unmap(ctx context.Context, actor identity.Actor, id string, rev int64) error
 }
 
@@ -113,7 +114,7 @@ func (s *Server) addMapping(ctx context.Context, c call, in *newMappingIn) (*ans
 			return nil, err
 		}
 	}
-	made, err := s.Mappings.Map(ctx, c.Actor, c.Object.ID, in.Body.SecretID, in.Body.Key, inventory.Keep(in.Body.Keep))
+	made, err := s.Mappings.Map(ctx, c.Actor, c.Object.ID, entryOf(in.Body), inventory.Keep(in.Body.Keep))
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == "differs" {
 		s.limits.compare.take(bucketKey(c.Actor), 1, c.Actor, time.Now())
 		err = errors.Join(s.compared(ctx, c, in.Body, inventory.Differs, 0), err)
@@ -131,7 +132,7 @@ func (s *Server) compare(ctx context.Context, c call, in *newMappingIn) (*list[c
 	if err := s.mayMap(ctx, c, in.Body.SecretID); err != nil {
 		return nil, err
 	}
-	found, err := s.Mappings.Compare(ctx, c.Object.ID, in.Body.SecretID, in.Body.Key)
+	found, err := s.Mappings.Compare(ctx, c.Object.ID, entryOf(in.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -182,8 +183,29 @@ func (s *Server) deleteMapping(ctx context.Context, c call, in *mappingDeleteIn)
 	return &none{}, s.Mappings.Unmap(ctx, c.Actor, in.Mapping, rev)
 }
 
+func entryOf(m client.NewMapping) inventory.Entry {
+	e := inventory.Entry{SecretID: m.SecretID, Key: m.Key}
+	if p := m.Place; p != nil {
+		e.Place = composite.Spec{Format: composite.Format(p.Format), At: p.At, User: p.User, Template: p.Template}
+	}
+	return e
+}
+
+// placeOf returns nil for a credential that is the whole value.
+func placeOf(s composite.Spec) *client.Place {
+	if s.IsWhole() {
+		return nil
+	}
+	return &client.Place{Format: string(s.Format), At: s.At, User: s.User, Template: s.Template}
+}
+
 func comparisonOf(found inventory.Comparison, equals []inventory.KeyRef) client.Comparison {
 	out := client.Comparison{Result: string(found.Result), Reason: sentence(found.Reason), Owner: found.Owner, Advice: sentence(found.Advice)}
+	for _, s := range found.Places {
+		if p := placeOf(s); p != nil {
+			out.Places = append(out.Places, *p)
+		}
+	}
 	for _, k := range equals {
 		out.Others = append(out.Others, client.KeyRef{SecretID: k.SecretID, Cluster: k.Cluster, Namespace: k.Namespace, Secret: k.Secret, Key: k.Key})
 	}
@@ -194,7 +216,7 @@ func mappingOf(actor identity.Actor, row store.MappingRow) client.Mapping {
 	account := policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}
 	return client.Mapping{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
-		ClusterID: row.ClusterID, ClusterName: row.ClusterName, SecretID: row.SecretID, Namespace: row.Namespace, Secret: row.SecretName, Key: row.Key,
+		ClusterID: row.ClusterID, ClusterName: row.ClusterName, SecretID: row.SecretID, Namespace: row.Namespace, Secret: row.SecretName, Key: row.Key, Place: placeOf(row.Place),
 		State: string(row.State), Reason: sentence(row.Reason), Written: row.Written, Current: row.Current, CheckedAt: orNil(row.CheckedAt),
 		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, Rev: row.Rev,
 		Can: canOf(actor, account, map[string]policy.Operation{"delete": policy.MappingDelete}),

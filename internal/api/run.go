@@ -146,7 +146,7 @@ func runOf(actor identity.Actor, row store.RunRow) client.Run {
 	}
 	out := client.Run{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
-		State: string(row.State), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
+		State: string(row.State), Strategy: string(row.Strategy), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
 		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Keys: row.Writes, KeysProved: row.Proved,
 		Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
 	}
@@ -278,6 +278,8 @@ func oldFact(run rotation.Run) string {
 	switch at := slices.Index(all, run.Step); {
 	case run.Old == 0 || !run.Proved:
 		return ""
+	case run.Strategy == rotation.Overlap && at < slices.Index(all, rotation.RetiredOld):
+		return fmt.Sprintf("The system takes version %d beside it until every key has the new one.", run.Old)
 	case at >= slices.Index(all, rotation.RetiredOld):
 		return fmt.Sprintf("The system refused a login with version %d.", run.Old)
 	}

@@ -45,7 +45,7 @@ func newExposed(t *testing.T) *exposed {
 	x.idle = inventory.Resource{ID: newID(), Name: "idle", Type: "generic", CreatedAt: now}
 	x.spare = inventory.Account{ID: newID(), ResourceID: x.db.ID, Name: "spare", State: inventory.AccountUnverified, CreatedAt: now}
 	ok(t, x.store.AddResource(ctx, x.idle, nil, ev("resource", x.idle.ID)), x.store.AddAccount(ctx, x.spare, nil, nil, ev("account", x.spare.ID)))
-	m, err := x.server.Mappings.Map(ctx, actor, x.account.ID, x.secret.ID, "same", "")
+	m, err := x.server.Mappings.Map(ctx, actor, x.account.ID, inventory.Entry{SecretID: x.secret.ID, Key: "same"}, "")
 	ok(t, err)
 	run, err := x.server.Runs.Start(ctx, actor, rotation.Reset{AccountID: x.empty.ID})
 	ok(t, err)

@@ -143,12 +143,36 @@ func (a accountTarget) Prepare(value vault.Value) (vault.Value, error) {
 }
 
 func (a accountTarget) Change(ctx context.Context, old, next, prepared vault.Value) (rotation.Outcome, error) {
-	by := target.Login{User: a.name, Password: old}
-	if a.reconcile != nil {
-		by = *a.reconcile
-	}
-	err := a.kind.(target.Changer).Change(ctx, a.at, target.Change{By: by, Account: a.name, Value: next, Prepared: prepared})
+	err := a.kind.(target.Changer).Change(ctx, a.at, target.Change{By: a.by(old), Account: a.name, Value: next, Prepared: prepared})
 	return outcome(err), target.Fault(err)
+}
+
+func (a accountTarget) Overlaps() bool {
+	_, ok := a.kind.(target.Overlapper)
+	return ok && a.kind.Spec().Capabilities.Overlap
+}
+
+func (a accountTarget) Add(ctx context.Context, old, next, prepared vault.Value) (rotation.Outcome, error) {
+	err := a.kind.(target.Overlapper).Add(ctx, a.at, a.overlap(old, old, next, prepared))
+	return outcome(err), target.Fault(err)
+}
+
+// Drop logs in as the account itself with the new value, where it does so at all.
+func (a accountTarget) Drop(ctx context.Context, old, next, prepared vault.Value) (rotation.Outcome, error) {
+	err := a.kind.(target.Overlapper).Retire(ctx, a.at, a.overlap(next, old, next, prepared))
+	return outcome(err), target.Fault(err)
+}
+
+func (a accountTarget) overlap(by, old, next, prepared vault.Value) target.Overlap {
+	return target.Overlap{By: a.by(by), Account: a.name, Current: target.Prepared{Value: old}, Next: target.Prepared{Value: next, Text: prepared}}
+}
+
+// by is who makes a change: the reconcile account, or the account itself with value.
+func (a accountTarget) by(value vault.Value) target.Login {
+	if a.reconcile != nil {
+		return *a.reconcile
+	}
+	return target.Login{User: a.name, Password: value}
 }
 
 // outcome says what an error of a change means for the account.

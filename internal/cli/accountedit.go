@@ -53,11 +53,11 @@ func onlyAccount(ctx context.Context, api *client.Client, name string) (client.A
 }
 
 func (k *command) accountEdit() *cobra.Command {
-	var name, valueFile string
-	c := k.call("edit RESOURCE/ACCOUNT [--name NAME] [--value-file F|-]", "Change what is known of an account", 1, 1,
+	var name, valueFile, strategy string
+	c := k.call("edit RESOURCE/ACCOUNT [--name NAME] [--strategy S] [--value-file F|-]", "Change what is known of an account", 1, 1,
 		func(ctx context.Context, api *client.Client, args []string) error {
-			if name == "" && valueFile == "" {
-				return usage("say what to change: --name or --value-file")
+			if name == "" && valueFile == "" && strategy == "" {
+				return usage("say what to change: --name, --strategy or --value-file")
 			}
 			was, err := onlyAccount(ctx, api, args[0])
 			if err != nil {
@@ -66,6 +66,12 @@ func (k *command) accountEdit() *cobra.Command {
 			var change client.AccountChange
 			if name != "" {
 				change.Name = &name
+			}
+			if strategy != "" {
+				if strategy == "best" {
+					strategy = ""
+				}
+				change.Strategy = &strategy
 			}
 			if valueFile != "" {
 				if change.Value, err = k.value("value-file", valueFile, ""); err != nil {
@@ -79,8 +85,10 @@ func (k *command) accountEdit() *cobra.Command {
 			k.done("Account %s/%s is changed; the system itself was not touched.", now.ResourceName, now.Name)
 			return k.printAccount(ctx, api, now)
 		})
-	c.Long = "Change an account's name, or store a value that was changed elsewhere. To change it on the system, reset it."
+	c.Long = "Change an account's name or how its resets go, or store a value that was changed elsewhere. To change it on the system, reset it."
 	c.Flags().StringVar(&name, "name", "", "new name")
+	c.Flags().StringVar(&strategy, "strategy", "", "single: one value at a time; overlap: the old one stays valid until every reader has the new; best: what the type can")
+	_ = c.RegisterFlagCompletionFunc("strategy", cobra.FixedCompletions([]string{"single", "overlap", "best"}, cobra.ShellCompDirectiveNoFileComp))
 	valueFlag(c, &valueFile, "file with the value that it has now, or - for standard input")
 	c.ValidArgsFunction = k.complete(accountNames)
 	return c

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 
@@ -42,6 +43,7 @@ func (k *command) mappingView() view[client.Mapping] {
 		{head: "ACCOUNT", cell: func(m row) string { return m.ResourceName + "/" + m.AccountName }, flexible: true},
 	}, v.columns...)
 	v.columns = append(v.columns,
+		column[row]{head: "PLACE", cell: func(m row) string { return placeText(m.Place) }, wide: true},
 		column[row]{head: "CURRENT", cell: func(m row) string { return version(m.Current) }, wide: true},
 		column[row]{head: "CHECKED", cell: func(m row) string { return k.ageOf(m.CheckedAt) }, wide: true},
 		column[row]{head: "REASON", cell: func(m row) string { return m.Reason }, wide: true},
@@ -110,10 +112,57 @@ func findKey(ctx context.Context, api *client.Client, path string) (client.Secre
 	}
 }
 
+// placeText is where in a key's value a credential stands, as one reads it; empty where it is the value.
+func placeText(p *client.Place) string {
+	if p == nil {
+		return ""
+	}
+	if p.At == "" {
+		return p.Format
+	}
+	return p.Format + " " + p.At
+}
+
+// placeFlags are the flags that say where in a key's value a credential stands.
+type placeFlags struct{ format, at, user, template string }
+
+func (p *placeFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&p.format, "format", "", "how the key's value is read, if the credential is a part of it: "+strings.Join(client.PlaceFormats()[1:], ", "))
+	f.StringVar(&p.at, "at", "", "where in it the password stands: a JSON pointer, a key, a registry, a user, by format")
+	f.StringVar(&p.user, "user-at", "", "where the user name stands (json, yaml, env, properties)")
+	f.StringVar(&p.template, "template-file", "", "file with the text of the format template: {{user}} and {{password}} in it")
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(client.PlaceFormats(), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// place returns nil when no flag says that the credential is a part of the value.
+func (p *placeFlags) place() (*client.Place, error) {
+	if *p == (placeFlags{}) || *p == (placeFlags{format: "whole"}) {
+		return nil, nil
+	}
+	if p.format == "" {
+		return nil, usage("--at, --user-at and --template-file need --format")
+	}
+	out := &client.Place{Format: p.format, At: p.at, User: p.user}
+	if p.template != "" {
+		text, err := os.ReadFile(p.template)
+		if err != nil {
+			return nil, err
+		}
+		out.Template = string(text)
+	}
+	return out, nil
+}
+
 func (k *command) mappingAdd() *cobra.Command {
 	var keep string
-	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--keep vault|cluster]",
-		"Say that a key carries an account's credential", 2, 2, func(ctx context.Context, api *client.Client, args []string) error {
+	var at placeFlags
+	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--format F [--at PLACE]] [--keep vault|cluster]",
+		"Say that a key, or a part of its value, carries an account's credential", 2, 2, func(ctx context.Context, api *client.Client, args []string) error {
+			place, err := at.place()
+			if err != nil {
+				return err
+			}
 			if keep != "" && keep != "vault" && keep != "cluster" {
 				return usage("--keep is vault or cluster")
 			}
@@ -125,13 +174,14 @@ func (k *command) mappingAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Keep: keep})
+			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Place: place, Keep: keep})
 			if err != nil {
 				return err
 			}
 			k.done("%s carries %s/%s.", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key), m.ResourceName, m.AccountName)
 			return k.printMapping(m)
 		})
+	at.add(c)
 	c.Flags().StringVar(&keep, "keep", "", "which side is right if their values differ: vault or cluster")
 	_ = c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions([]string{"vault", "cluster"}, cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = k.complete(accountNames, keyPaths)
@@ -140,7 +190,7 @@ func (k *command) mappingAdd() *cobra.Command {
 
 func (k *command) printMapping(m client.Mapping) error {
 	return printOne(k, m, m.ID, []fact{
-		{"account", m.ResourceName + "/" + m.AccountName}, {"key", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)},
+		{"account", m.ResourceName + "/" + m.AccountName}, {"key", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)}, {"place", placeText(m.Place)},
 		{"state", word(state.Key, m.State)}, {"reason", m.Reason}, {"version", version(m.Written)}, {"id", m.ID},
 	})
 }

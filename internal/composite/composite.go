@@ -88,7 +88,7 @@ func open(s Spec, whole vault.Value, use func(f format, b []byte, r reading) err
 	if err := s.Check(); err != nil {
 		return err
 	}
-	f, _ := lookup(s.Format)
+	f, _ := lookup(cmp.Or(s.Format, Whole))
 	return whole.Expose(func(b []byte) error {
 		r, err := f.readChecked(s, b)
 		if err != nil {

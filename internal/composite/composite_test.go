@@ -300,7 +300,8 @@ func TestCheck(t *testing.T) {
 		s     Spec
 		field string // at fault; empty: right
 	}{
-		{Spec{}, "format"},
+		{Spec{}, ""},
+		{Spec{At: "x"}, "format"},
 		{Spec{Format: "xml"}, "format"},
 		{Spec{Format: URL}, ""},
 		{Spec{Format: URL, At: "x"}, "at"},

@@ -49,6 +49,7 @@ const (
 
 // Spec says where an account's password stands in a value. It holds no secret and is stored with the mapping.
 type Spec struct {
+	// Format; the Spec that has nothing set means Whole.
 	Format Format `json:"format"`
 	// At is the place, by format: a JSON pointer (json, yaml), a key (env, properties), "section" or "section/key"
 	// (mycnf; the key is "password" if not given), "host:port:database" or "host:port:database:user" (pgpass), the
@@ -63,6 +64,12 @@ type Spec struct {
 	// included). Without one, control characters are refused.
 	Template string `json:"template,omitempty"`
 }
+
+// IsWhole reports whether the value is the password and nothing else, which the zero Spec says too.
+func (s Spec) IsWhole() bool { return s.Format == Whole || s == Spec{} }
+
+// Hashed reports whether only a hash of the password stands in values of this format.
+func (s Spec) Hashed() bool { return s.Format == Htpasswd }
 
 // reader reads a value of one format. It returns faults only.
 type reader func(s Spec, b []byte) (reading, error)
@@ -128,6 +135,9 @@ func lookup(f Format) (format, bool) {
 // Check says whether s is complete and well formed, without a value to apply it to. It fails with fault.Invalid, and
 // the fault's Field is the JSON name of the member of s that is wrong.
 func (s Spec) Check() error {
+	if s == (Spec{}) {
+		return nil
+	}
 	f, ok := lookup(s.Format)
 	switch {
 	case !ok:

@@ -49,6 +49,8 @@ type Types interface {
 	CheckSettings(typ string, settings map[string]string) error
 	// CanReconcile reports whether an account of the type can repair others.
 	CanReconcile(typ string) bool
+	// CanOverlap reports whether an account of the type can take two values at once.
+	CanOverlap(typ string) bool
 }
 
 // Accounts makes, changes and deletes resources and accounts. It may be used by several goroutines at once.
@@ -186,28 +188,59 @@ func accountEvent(actor identity.Actor, action string, a Account) audit.Event {
 	return audit.New(actor, action, audit.Object{Kind: "account", ID: a.ID, Name: a.Name, Parent: a.ResourceID})
 }
 
-// ChangeAccount renames an account or stores a value that was changed elsewhere; the system is not touched.
-func (s *Accounts) ChangeAccount(ctx context.Context, actor identity.Actor, id string, rev int64, name *string, value *vault.Value) (Account, error) {
+// AccountChange is what to change of an account: one of its members.
+type AccountChange struct {
+	Name *string
+	// Strategy is "single", "overlap", or empty for what the type is best at.
+	Strategy *string
+	// Value stores a credential that was changed elsewhere.
+	Value *vault.Value
+}
+
+// ChangeAccount changes what is not nil. The system itself is not touched. It fails with fault.Stale when rev is not the
+// stored one.
+func (s *Accounts) ChangeAccount(ctx context.Context, actor identity.Actor, id string, rev int64, change AccountChange) (Account, error) {
 	a, err := s.Store.Account(ctx, id)
 	if err != nil {
 		return a, err
 	}
-	switch ev := accountEvent(actor, "account.update", a); {
-	case name != nil && value != nil:
-		return a, fault.New(fault.Invalid, "change the name or the value, one at a time")
-	case name != nil:
-		if err := checkName(*name, "name"); err != nil {
+	ev := accountEvent(actor, "account.update", a)
+	if change.Value != nil {
+		if change.Name != nil || change.Strategy != nil {
+			return a, fault.New(fault.Invalid, "change the value, or the rest, one at a time")
+		}
+		if err := s.store(ctx, actor, a, rev, *change.Value, ev.With("value", "typed")); err != nil {
 			return a, err
 		}
-		a.Name = *name
-		err = s.Store.UpdateAccount(ctx, a, rev, ev.With("name", *name))
-	case value != nil:
-		err = s.store(ctx, actor, a, rev, *value, ev.With("value", "typed"))
+		return s.Store.Account(ctx, id)
 	}
-	if err != nil {
+	if change.Name != nil {
+		if err := checkName(*change.Name, "name"); err != nil {
+			return a, err
+		}
+		a.Name, ev = *change.Name, ev.With("name", *change.Name)
+	}
+	if change.Strategy != nil {
+		if err := s.checkStrategy(ctx, a, *change.Strategy); err != nil {
+			return a, err
+		}
+		a.Strategy, ev = *change.Strategy, ev.With("strategy", *change.Strategy)
+	}
+	if err := s.Store.UpdateAccount(ctx, a, rev, ev); err != nil {
 		return a, err
 	}
 	return s.Store.Account(ctx, id)
+}
+
+func (s *Accounts) checkStrategy(ctx context.Context, a Account, strategy string) error {
+	if strategy != "overlap" {
+		return nil
+	}
+	r, err := s.Store.Resource(ctx, a.ResourceID)
+	if err == nil && !s.Types.CanOverlap(r.Type) {
+		err = fault.New(fault.Invalid, "accounts of type %s take one value at a time", r.Type).WithField("strategy").WithCure("use single")
+	}
+	return err
 }
 
 func (s *Accounts) store(ctx context.Context, actor identity.Actor, a Account, rev int64, value vault.Value, ev audit.Event) error {

@@ -3,11 +3,13 @@ package inventory
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -22,6 +24,7 @@ const (
 	Differs    Result = "differs"
 	NoValue    Result = "no_value"    // the account has none yet: the key's would become its first
 	KeyMissing Result = "key_missing" // the Secret has no such key
+	Unreadable Result = "unreadable"  // the key's value is not what the place says
 	Mapped     Result = "mapped"      // the key is mapped already
 )
 
@@ -31,6 +34,8 @@ type Comparison struct {
 	Reason string // for a person, where the result alone does not say it
 	// Owner names the controller that owns the key, if it must not be written; Advice says what to do instead.
 	Owner, Advice string
+	// Places are what the key's value may be read as, by its form, the likeliest first; the whole value is always among them.
+	Places []composite.Spec
 	// Equals are other keys that hold the same value as the account, at most 50. Who asks may not be allowed to see all
 	// of them.
 	Equals []KeyRef
@@ -61,8 +66,9 @@ type MapStore interface {
 	Mapping(ctx context.Context, id string) (Mapping, error)
 	// MapKey stores a mapping, and with it adopted as the account's current version if it is not nil. It fails with
 	// fault.Conflict when the key is mapped, its Secret is gone or a run of the account is open, and with fault.Stale
-	// when the Secret is not as it was compared any more.
-	MapKey(ctx context.Context, m Mapping, secretRev int64, adopted *Version, ev audit.Event) error
+	// when the Secret is not as it was compared any more. part is what stands at the mapping's place now; nil where that is
+	// the whole value.
+	MapKey(ctx context.Context, m Mapping, part *vault.Fingerprint, secretRev int64, adopted *Version, ev audit.Event) error
 	DeleteMapping(ctx context.Context, id string, rev int64, ev audit.Event) error
 	// KeysWith returns keys with that fingerprint that are not mapped, at most limit.
 	KeysWith(ctx context.Context, fp vault.Fingerprint, limit int) ([]KeyRef, error)
@@ -82,28 +88,39 @@ type Mapper struct {
 
 const mostEquals = 50
 
+// Entry is a Secret key, and where in its value a credential stands; the zero Place means that it is the value.
+type Entry struct {
+	SecretID, Key string
+	Place         composite.Spec
+}
+
 // Compare says how a key compares with an account. It opens both and shows neither.
-func (s *Mapper) Compare(ctx context.Context, accountID, secretID, key string) (Comparison, error) {
-	p, err := s.pair(ctx, accountID, secretID, key)
+func (s *Mapper) Compare(ctx context.Context, accountID string, at Entry) (Comparison, error) {
+	p, err := s.pair(ctx, accountID, at)
 	if err != nil {
 		return Comparison{}, err
 	}
+	defer p.wipe()
 	c := Comparison{Result: p.result, Reason: p.reason}
 	if p.result == KeyMissing || p.result == Mapped {
 		return c, nil
 	}
-	owner, advice, err := s.Owners.KeyOwner(ctx, p.secret.ClusterID, p.secret.Namespace, p.secret.Name, key)
+	c.Places = composite.Detect(p.value)
+	owner, advice, err := s.Owners.KeyOwner(ctx, p.secret.ClusterID, p.secret.Namespace, p.secret.Name, at.Key)
 	if err != nil {
 		c.Reason = "who owns the key could not be read: " + publicReason(err)
 	}
 	c.Owner, c.Advice = owner, advice
 	fp := p.fingerprint // what the account holds, or would
 	if p.result == NoValue {
-		fp = p.key.Fingerprint
+		fp = s.Vault.Fingerprint(p.part.Password)
+	}
+	if p.result == Unreadable || fp == (vault.Fingerprint{}) || p.part.Hashed && p.result == NoValue {
+		return c, nil
 	}
 	all, err := s.Store.KeysWith(ctx, fp, mostEquals+1)
 	for _, k := range all {
-		if k.SecretID != secretID || k.Key != key {
+		if k.SecretID != at.SecretID || k.Key != at.Key {
 			c.Equals = append(c.Equals, k)
 		}
 	}
@@ -115,33 +132,43 @@ type pair struct {
 	account     Account
 	secret      Secret
 	key         Key
+	value       vault.Value       // the key's
+	part        composite.Part    // of value, at the place that was asked for
 	fingerprint vault.Fingerprint // of the account's current value
 	result      Result
 	reason      string
+	unreadable  error // why part is empty
 }
 
-func (s *Mapper) pair(ctx context.Context, accountID, secretID, key string) (p pair, err error) {
+func (p pair) wipe() {
+	p.part.Password.Wipe()
+	p.value.Wipe()
+}
+
+func (s *Mapper) pair(ctx context.Context, accountID string, at Entry) (p pair, err error) {
+	if err = at.Place.Check(); err != nil {
+		if f, ok := errors.AsType[*fault.Error](err); ok && f.Field != "" {
+			f.Field = "place." + f.Field
+		}
+		return p, err
+	}
 	if p.account, err = s.Store.Account(ctx, accountID); err != nil {
 		return p, err
 	}
-	if p.secret, err = s.Store.Secret(ctx, secretID); err != nil {
+	if p.secret, err = s.Store.Secret(ctx, at.SecretID); err != nil {
 		return p, err
 	}
 	if p.secret.State == Tombstone {
 		return p, fault.New(fault.Conflict, "the Secret %s/%s was deleted in its cluster", p.secret.Namespace, p.secret.Name).WithCode("secret-gone").
 			WithCure("create it again and sync the cluster")
 	}
-	found := false
-	for _, k := range p.secret.Keys {
-		if k.Name == key {
-			p.key, found = k, true
-		}
-	}
-	if !found {
+	i := slices.IndexFunc(p.secret.Keys, func(k Key) bool { return k.Name == at.Key })
+	if i < 0 {
 		p.result, p.reason = KeyMissing, "the Secret has no such key; sync the cluster if it was added just now"
 		return p, nil
 	}
-	switch have, err := s.Store.MappingOf(ctx, secretID, key); {
+	p.key = p.secret.Keys[i]
+	switch have, err := s.Store.MappingOf(ctx, at.SecretID, at.Key); {
 	case err == nil && have.AccountID == accountID:
 		p.result, p.reason = Mapped, "the key is mapped to this account already"
 		return p, nil
@@ -151,20 +178,51 @@ func (s *Mapper) pair(ctx context.Context, accountID, secretID, key string) (p p
 	case !errors.Is(err, fault.NotFound):
 		return p, err
 	}
-	if p.account.Current == 0 {
-		p.result = NoValue
-		return p, nil
-	}
-	value, err := s.open(ctx, accountID, p.account.Current)
-	if err != nil {
+	if p.value, err = s.keyValue(ctx, p.secret, at.Key); err != nil {
 		return p, err
 	}
+	return p, s.look(ctx, at.Place, &p)
+}
+
+// look compares what stands at place in p's value with what p's account has.
+func (s *Mapper) look(ctx context.Context, place composite.Spec, p *pair) error {
+	if p.part, p.unreadable = composite.Find(place, p.value); p.unreadable != nil {
+		p.result, p.reason = Unreadable, publicReason(p.unreadable)
+		return nil
+	}
+	if p.account.Current == 0 {
+		p.result = NoValue
+		return nil
+	}
+	value, err := s.open(ctx, p.account.ID, p.account.Current)
+	if err != nil {
+		return err
+	}
+	defer value.Wipe()
 	p.fingerprint = s.Vault.Fingerprint(value)
 	p.result = Differs
-	if p.fingerprint == p.key.Fingerprint {
+	if p.part.Holds(value) {
 		p.result = Equal
 	}
-	return p, nil
+	return nil
+}
+
+// keyValue opens the stored value of one key.
+func (s *Mapper) keyValue(ctx context.Context, secret Secret, key string) (vault.Value, error) {
+	bundle, err := s.open(ctx, secret.ID, secret.Current)
+	if err != nil {
+		return vault.Value{}, err
+	}
+	defer bundle.Wipe()
+	data, err := vault.Unbundle(bundle)
+	if err != nil {
+		return vault.Value{}, err
+	}
+	value, ok := data[key]
+	if !ok {
+		return vault.Value{}, fault.New(fault.Stale, "the Secret changed while it was looked at").WithCure("try again")
+	}
+	return value, nil
 }
 
 func (s *Mapper) open(ctx context.Context, accountID string, version int64) (vault.Value, error) {
@@ -175,32 +233,41 @@ func (s *Mapper) open(ctx context.Context, accountID string, version int64) (vau
 	return s.Vault.Open(VersionRecord(accountID, version), sealed)
 }
 
-// Map maps a key to an account. Where the values differ, keep says which is right; without it the call fails with the code
-// differs. An account without a value gets the key's.
-func (s *Mapper) Map(ctx context.Context, actor identity.Actor, accountID, secretID, key string, keep Keep) (Mapping, error) {
-	p, err := s.pair(ctx, accountID, secretID, key)
+// Map maps a key, or a part of its value, to an account. Where the values differ, keep says which is right; without it the
+// call fails with the code differs. An account without a value gets the key's. A value that cannot be read at the place, or
+// could not be written back, is not mapped.
+func (s *Mapper) Map(ctx context.Context, actor identity.Actor, accountID string, at Entry, keep Keep) (Mapping, error) {
+	p, err := s.pair(ctx, accountID, at)
 	if err != nil {
 		return Mapping{}, err
 	}
+	defer p.wipe()
 	now := time.Now().UTC()
-	m := Mapping{ID: uuid.Must(uuid.NewV7()).String(), AccountID: accountID, SecretID: secretID, Key: key, UID: p.secret.UID,
+	m := Mapping{ID: uuid.Must(uuid.NewV7()).String(), AccountID: accountID, SecretID: at.SecretID, Key: at.Key, Place: at.Place, UID: p.secret.UID,
 		CheckedAt: now, CreatedBy: actor.Name, CreatedAt: now}
 	ev := audit.New(actor, "mapping.create", audit.Object{Kind: "mapping", ID: m.ID, Parent: accountID,
-		Name: p.account.Name + " → " + p.secret.Namespace + "/" + p.secret.Name + ":" + key})
+		Name: p.account.Name + " → " + p.secret.Namespace + "/" + p.secret.Name + ":" + at.Key})
+	var stands *vault.Fingerprint // at a place that is a part of the value
+	if !at.Place.IsWhole() {
+		stands = partPrint(s.Vault, at.Place, p.value)
+		ev = ev.With("format", string(at.Place.Format))
+	}
 	var adopted *Version
 	switch {
 	case p.result == KeyMissing:
 		return Mapping{}, fault.New(fault.NotFound, "%s", p.reason).WithField("key")
+	case p.result == Unreadable:
+		return Mapping{}, p.unreadable
 	case p.result == Mapped:
 		return Mapping{}, fault.New(fault.Conflict, "%s", p.reason).WithCode("key-mapped").
 			WithCure("delete that mapping first: a key belongs to one account at most")
 	case p.result == Equal:
-		m.Written, m.State, m.Fingerprint = p.account.Current, InSync, p.fingerprint
+		m.Written, m.State, m.Fingerprint = p.account.Current, InSync, expected(p, stands)
 	case p.result == NoValue && keep != KeepVault || p.result == Differs && keep == KeepCluster:
 		if adopted, err = s.adopt(ctx, actor, p); err != nil {
 			return Mapping{}, err
 		}
-		m.Written, m.State, m.Fingerprint = adopted.Number, InSync, p.key.Fingerprint
+		m.Written, m.State, m.Fingerprint = adopted.Number, InSync, expected(p, stands)
 		ev = ev.With("keep", string(KeepCluster))
 	case p.result == Differs && keep == KeepNone:
 		return Mapping{}, fault.New(fault.Conflict, "the key holds another value than the account").WithCode("differs").
@@ -209,31 +276,31 @@ func (s *Mapper) Map(ctx context.Context, actor identity.Actor, accountID, secre
 		m.State, m.Reason, m.Fingerprint = Behind, "the key holds another value than the account; the next reset writes it", p.fingerprint
 		ev = ev.With("keep", string(KeepVault))
 	}
-	if err := s.Store.MapKey(ctx, m, p.secret.Rev, adopted, ev); err != nil {
+	if err := s.Store.MapKey(ctx, m, stands, p.secret.Rev, adopted, ev); err != nil {
 		return Mapping{}, err
 	}
 	return s.Store.Mapping(ctx, m.ID)
 }
 
-// adopt returns the key's value as the account's next version.
+// expected is what a key that holds the right credential is judged by.
+func expected(p pair, stands *vault.Fingerprint) vault.Fingerprint {
+	if stands != nil {
+		return *stands
+	}
+	return p.key.Fingerprint
+}
+
+// adopt returns what stands at the place as the account's next version.
 func (s *Mapper) adopt(ctx context.Context, actor identity.Actor, p pair) (*Version, error) {
-	bundle, err := s.open(ctx, p.secret.ID, p.secret.Current)
-	if err != nil {
-		return nil, err
-	}
-	data, err := vault.Unbundle(bundle)
-	if err != nil {
-		return nil, err
-	}
-	value, ok := data[p.key.Name]
-	if !ok {
-		return nil, fault.New(fault.Stale, "the Secret changed while it was mapped").WithCure("try again")
+	if p.part.Hashed {
+		return nil, fault.New(fault.Invalid, "only a hash of the password stands there, so it cannot become the account's value").
+			WithCure("store the password with the account first, or keep the vault's").WithUnchanged("nothing was mapped")
 	}
 	last, err := s.Store.LastVersion(ctx, p.account.ID)
 	if err != nil {
 		return nil, err
 	}
-	return newVersion(s.Vault, actor, p.account.ID, last+1, Fetched, value)
+	return newVersion(s.Vault, actor, p.account.ID, last+1, Fetched, p.part.Password)
 }
 
 // newVersion seals value as the current version of an account.

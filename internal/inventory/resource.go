@@ -46,6 +46,8 @@ type Account struct {
 	Reason     string
 	VerifiedAt time.Time
 	Current    int64 // number of the current version; 0 if none was stored yet
-	CreatedAt  time.Time
-	Rev        int64
+	// Strategy is how its values follow each other: "single", "overlap", or empty for what its type is best at.
+	Strategy  string
+	CreatedAt time.Time
+	Rev       int64
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -97,7 +98,11 @@ func (f *Fetcher) decide(by identity.Actor, s Seen, have Stored, was History) (I
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Data)) {
 		v := s.Data[name]
-		x.Secret.Keys = append(x.Secret.Keys, Key{Name: name, Size: int64(v.Len()), Fingerprint: f.Ring.Fingerprint(v)})
+		k := Key{Name: name, Size: int64(v.Len()), Fingerprint: f.Ring.Fingerprint(v)}
+		if place, mapped := was.Places[name]; mapped {
+			k.Part = partPrint(f.Ring, place, v)
+		}
+		x.Secret.Keys = append(x.Secret.Keys, k)
 		x.Secret.Size += int64(v.Len())
 	}
 	if was.sameValues(x.Secret.Keys) {
@@ -110,6 +115,23 @@ func (f *Fetcher) decide(by identity.Actor, s Seen, have Stored, was History) (I
 	v.Sealed, err = f.Ring.Seal(VersionRecord(v.AccountID, v.Number), bundle)
 	x.Values, x.Secret.Current = &v, v.Number
 	return x, err
+}
+
+// partPrint returns the fingerprint of the credential that stands at place in a key's value, nil if it cannot be read. Of a
+// hash nobody knows the password, so the whole value stands for it.
+func partPrint(ring interface {
+	Fingerprint(vault.Value) vault.Fingerprint
+}, place composite.Spec, value vault.Value) *vault.Fingerprint {
+	part, err := composite.Find(place, value)
+	if err != nil {
+		return nil
+	}
+	defer part.Password.Wipe()
+	fp := ring.Fingerprint(part.Password)
+	if part.Hashed {
+		fp = ring.Fingerprint(value)
+	}
+	return &fp
 }
 
 // parallel calls do for 0 to n-1 on all cores and returns the first error that it met.

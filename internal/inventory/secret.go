@@ -3,6 +3,7 @@ package inventory
 import (
 	"time"
 
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -48,6 +49,9 @@ type Key struct {
 	Name        string
 	Size        int64
 	Fingerprint vault.Fingerprint // of the value that the cluster and the repository last agreed on
+	// Part is that of the credential which stands in the value, where a mapping says that it is a part of it; nil while it
+	// cannot be read there.
+	Part *vault.Fingerprint
 }
 
 // Mapping says that an account's credential stands in a Secret key.
@@ -56,10 +60,11 @@ type Mapping struct {
 	AccountID string
 	SecretID  string
 	Key       string
-	UID       string // the Secret's, when it was mapped
+	Place     composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
+	UID       string         // the Secret's, when it was mapped
 	// Written is the number of the version that was last proved to stand there; 0 if none was.
 	Written int64
-	// Fingerprint is that of the value that should stand there.
+	// Fingerprint is that of the credential that should stand there.
 	Fingerprint vault.Fingerprint
 	State       KeyState
 	Reason      string

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -44,8 +45,9 @@ type Stored struct {
 // History is the rest of it: what the cluster and the repository last agreed on.
 type History struct {
 	Keys    map[string]vault.Fingerprint
-	Current int64 // number of its current version, 0 if it has none
-	Last    int64 // highest number of its versions, 0 if it has none
+	Places  map[string]composite.Spec // by key, of the mappings whose credential is a part of the value
+	Current int64                     // number of its current version, 0 if it has none
+	Last    int64                     // highest number of its versions, 0 if it has none
 }
 
 // Import is a Secret to be stored. Its ResourceID is found by the store.
@@ -112,9 +114,19 @@ type MappedKey struct {
 	State  KeyState
 	Reason string
 	UID    string // of the Secret that was mapped
+	// Place is how the credential stands in the key's value; fingerprints here are of the credential.
+	Place composite.Spec
 	// Expected is the fingerprint that the key should have; nil means that of Before, for a mapping that was in sync with it.
 	Expected *vault.Fingerprint
-	Before   *vault.Fingerprint // of the key as it was stored; nil if it was not there
+	Before   *vault.Fingerprint // of the key as it was stored; nil if it was not there, or not readable
+}
+
+// Of returns the fingerprint that a mapping of the key with that place is judged by, nil if the place cannot be read.
+func (k Key) Of(place composite.Spec) *vault.Fingerprint {
+	if place.IsWhole() {
+		return &k.Fingerprint
+	}
+	return k.Part
 }
 
 // Judge says what becomes of the mapping when its Secret has the given uid and the key this fingerprint (nil: there is no
@@ -140,8 +152,10 @@ func (m MappedKey) Judge(uid string, now *vault.Fingerprint, written bool) Mappe
 		out.State, out.Reason = Drift, "the Secret was deleted and made anew, with the same value"
 	case m.UID != uid:
 		out.State, out.Reason = Drift, "the Secret was deleted and made anew"
-	case now == nil:
+	case now == nil && m.Place.IsWhole():
 		out.State, out.Reason = Drift, "the key is gone"
+	case now == nil:
+		out.State, out.Reason = Drift, "the key is gone, or its value cannot be read as "+string(m.Place.Format)+" any more"
 	case out.Expected == nil: // nothing is known to compare with
 	case same:
 		out.State, out.Reason = InSync, ""

@@ -17,6 +17,9 @@ func (w *world) kept(when string) {
 		w.t.Errorf("%s: the target accepts a value that the vault does not have", when)
 	}
 	for name, s := range w.secrets {
+		if has := s.data["password"]; w.run.Strategy == Overlap && has != w.accepted && has != w.also {
+			w.t.Errorf("%s: what reads %s cannot log in", when, name)
+		}
 		if s.data["other"] != "stays" {
 			w.t.Errorf("%s: %s: a key that is not mapped was changed", when, name)
 		}
@@ -34,6 +37,9 @@ func (w *world) turned(when string) {
 	}
 	if w.versions[1].stage != "retired" {
 		w.t.Errorf("%s: the old version is %s", when, w.versions[1].stage)
+	}
+	if w.also != "" {
+		w.t.Errorf("%s: the target still accepts the old value", when)
 	}
 	for name, s := range w.secrets {
 		if s.data["password"] != w.accepted {
@@ -62,23 +68,32 @@ func TestResumeAfterEveryFault(t *testing.T) {
 		"store:begin:published", "store:writes", "store:published", "store:rolled_out", "store:begin:retired", "store:retired", "store:done",
 		"target:change", "target:login", "target:prove", "cluster:read", "cluster:patch", "saw",
 	}
-	for _, call := range calls {
-		for _, m := range []mode{fails, lost} {
-			w := newWorld(t)
-			w.faults[call] = m
-			when := call
-			if m == lost {
-				when += ", reply lost"
-			}
-			for range 4 {
-				_ = w.resume()
-				w.kept(when)
-			}
-			if len(w.faults) != 0 {
-				t.Fatalf("%s: the fault was not injected", when)
-			}
-			w.turned(when)
+	for _, strategy := range []Strategy{Single, Overlap} {
+		for _, call := range calls {
+			survives(t, strategy, call)
 		}
+	}
+	survives(t, Overlap, "target:drop")
+}
+
+// survives injects a fault into one call, both ways, and fails the test unless the run ends well.
+func survives(t *testing.T, strategy Strategy, call string) {
+	t.Helper()
+	for _, m := range []mode{fails, lost} {
+		w := newWorld(t)
+		w.run.Strategy, w.faults[call] = strategy, m
+		when := string(strategy) + ", " + call
+		if m == lost {
+			when += ", reply lost"
+		}
+		for range 4 {
+			_ = w.resume()
+			w.kept(when)
+		}
+		if len(w.faults) != 0 {
+			t.Fatalf("%s: the fault was not injected", when)
+		}
+		w.turned(when)
 	}
 }
 
@@ -89,20 +104,30 @@ func TestResumeAfterACrashAtEveryPoint(t *testing.T) {
 		"published:before-store", "published:stored", "rolled_out:before-store", "rolled_out:stored", "retired:before-store", "retired:stored", "done:before-store", "done:stored",
 	}
 	for _, p := range points {
-		w := newWorld(t)
-		w.crash = p
-		if err := w.resume(); err == nil {
-			t.Fatalf("%s: did not crash", p)
-		}
-		w.kept(p)
-		if err := w.resume(); err != nil && !w.run.State.Ended() {
-			t.Errorf("%s: %v", p, err)
-		}
-		w.kept(p)
-		w.turned(p)
-		if w.changes != 1 {
-			t.Errorf("%s: the target was changed %d times", p, w.changes)
-		}
+		outlives(t, Single, p)
+		outlives(t, Overlap, p)
+	}
+	outlives(t, Overlap, "retired:before-effect")
+	outlives(t, Overlap, "retired:after-effect")
+}
+
+// outlives kills the process at one point and fails the test unless the next one ends the run well.
+func outlives(t *testing.T, strategy Strategy, point string) {
+	t.Helper()
+	w := newWorld(t)
+	w.run.Strategy, w.crash = strategy, point
+	when := string(strategy) + ", " + point
+	if err := w.resume(); err == nil {
+		t.Fatalf("%s: did not crash", when)
+	}
+	w.kept(when)
+	if err := w.resume(); err != nil && !w.run.State.Ended() {
+		t.Errorf("%s: %v", when, err)
+	}
+	w.kept(when)
+	w.turned(when)
+	if w.changes != 1 {
+		t.Errorf("%s: the target was changed %d times", when, w.changes)
 	}
 }
 

@@ -142,9 +142,9 @@ func places(writes []Write) []place {
 
 // writeAll writes every place and stores what became of each. A cluster that does not answer holds only its own part.
 func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value vault.Value) error {
-	print := e.Vault.Fingerprint(value)
+	credential := e.Vault.Fingerprint(value)
 	for i := range writes {
-		writes[i].Proof.Value = print
+		writes[i].Proof.Value = credential
 	}
 	byNamespace := map[[2]string][]place{}
 	for _, p := range places(writes) {
@@ -207,7 +207,11 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 	seen, err = c.Read(ctx, namespace, names)
 	<-limit
 	for i := range ps {
-		ps[i].writes = proved(ps[i].writes, seen[ps[i].name], err, value)
+		s := seen[ps[i].name]
+		ps[i].writes = proved(ps[i].writes, s, err, value)
+		for j, w := range ps[i].writes {
+			ps[i].writes[j].Proof.Value = e.proof(w, s.Data[w.Key], w.Proof.Value)
+		}
 	}
 	return result{cluster, seen, ps}
 }
@@ -234,7 +238,7 @@ func (e *Engine) write(ctx context.Context, run Run, c Cluster, p place, seen Se
 		reply, err := c.Patch(ctx, seen, d.patch)
 		e.at("published:after-effect")
 		if err == nil {
-			return answered(d.writes, reply, value)
+			return answered(d, reply, value)
 		}
 		if !errors.Is(err, fault.Stale) {
 			return failed(d.writes, err)
@@ -268,30 +272,37 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 			w.set(WriteBlocked, "the Secret is not in the cluster any more", "restore it or remove the mapping, then resume")
 		case w.UID != "" && w.UID != seen.UID:
 			w.set(WriteBlocked, "the Secret was deleted and made anew since it was mapped", "remove the mapping and resume; if it is the right Secret, sync the cluster and map the key again when the run has ended")
-		case has && have.Equal(value):
+		case has && w.holds(have, value):
 			w.set(WriteDone, "", "")
 		case owner.Kind == OwnerReconciler:
 			w.set(WriteHands, "the key belongs to "+owner.Name, owner.Advice)
 		case seen.Immutable:
 			w.set(WriteBlocked, "the Secret is immutable", "remove the mapping and resume; then make the Secret anew without immutable, sync the cluster and map the key again")
 		default:
+			next, err := w.compose(have, has, value)
+			if err != nil {
+				w.set(WriteBlocked, "the key's value cannot take the new password: "+reason(err), cure(err, "mend the value, then resume"))
+				continue
+			}
 			if owner.Kind == OwnerOneShot {
 				w.Taken = owner.Name
 			}
-			d.patch[w.Key] = value
+			d.patch[w.Key] = next
 		}
 	}
 	return d
 }
 
-// answered reads a patch's reply: what it does not show was not stored.
-func answered(writes []Write, reply Seen, value vault.Value) []Write {
+// answered reads a patch's reply: what it does not show, to the byte, was not stored.
+func answered(d decision, reply Seen, value vault.Value) []Write {
+	writes := d.writes
 	for i := range writes {
 		w := &writes[i]
 		if w.State == WriteHands || w.State == WriteBlocked {
 			continue
 		}
-		if have, ok := reply.Data[w.Key]; ok && have.Equal(value) {
+		have, ok := reply.Data[w.Key]
+		if sent, was := d.patch[w.Key]; ok && (was && have.Equal(sent) || !was && w.holds(have, value)) {
 			w.set(WriteDone, "", "")
 		} else {
 			w.set(WriteBlocked, "the API server stored another value than it was sent", "look for an admission webhook that changes Secrets, then resume")
@@ -311,7 +322,7 @@ func proved(writes []Write, seen Seen, err error, value vault.Value) []Write {
 			w.set(WriteHeld, "written, but could not be read back: "+reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
 			continue
 		}
-		if have, ok := seen.Data[w.Key]; !ok || !have.Equal(value) || w.UID != "" && w.UID != seen.UID {
+		if have, ok := seen.Data[w.Key]; !ok || !w.holds(have, value) || w.UID != "" && w.UID != seen.UID {
 			w.set(WriteHeld, "written, but changed again by somebody else right after", "find what else writes it, then resume")
 			continue
 		}

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -18,6 +19,8 @@ type Account struct {
 	ID, Name   string
 	ResourceID string
 	Current    int64 // number of the current version; 0 if there is none
+	// Strategy is that of its resets; empty for the best that its system can.
+	Strategy Strategy
 }
 
 // AccountState is what a login with the stored value showed. The words are those of client/state.
@@ -82,6 +85,9 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	now := time.Now().UTC()
 	run := Run{ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, State: Queued, Step: Planned, Begun: Planned, Old: account.Current,
 		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now}
+	if run.Strategy, err = s.strategy(ctx, account); err != nil {
+		return Run{}, err
+	}
 	ev := audit.New(actor, "account.reset", audit.Object{Kind: "account", ID: account.ID, Name: account.Name, Parent: account.ResourceID}).WithRun(run.ID)
 	given, sealed := Given(""), vault.Sealed(nil)
 	if value, source, err := s.given(ctx, account, r); err != nil {
@@ -98,6 +104,25 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	s.Wake()
 	return run, nil
+}
+
+// strategy is the account's own; without one the old value stays valid for as long as the system can keep it so. An account
+// whose value is not known has none to keep.
+func (s *Resets) strategy(ctx context.Context, account Account) (Strategy, error) {
+	if account.Strategy == Single || account.Current == 0 {
+		return Single, nil
+	}
+	target, err := s.Targets.Open(ctx, account.ID)
+	switch {
+	case unreachable(err) || fault.KindOf(err) == fault.Conflict: // the run itself will say so, and wait
+		return cmp.Or(account.Strategy, Single), nil
+	case err != nil:
+		return "", err
+	case target.Overlaps():
+		return Overlap, nil
+	default:
+		return Single, nil
+	}
 }
 
 // given returns the value that the request gives, nil if one is to be generated.

@@ -3,6 +3,7 @@ package rotation
 import (
 	"time"
 
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -69,6 +70,17 @@ const (
 	StepUnverified StepState = "unverified" // its outcome is being settled
 )
 
+// Strategy is how the old value and the new one follow each other on the target.
+type Strategy string
+
+// The strategies.
+const (
+	// Single: the account takes one value. From the change on, readers of the old one are refused until they have the new.
+	Single Strategy = "single"
+	// Overlap: the account takes both values until every reader is proved to have the new one.
+	Overlap Strategy = "overlap"
+)
+
 // Run is one change of one credential. Runs are values: the engine returns new ones and the store keeps them.
 type Run struct {
 	ID        string
@@ -76,6 +88,7 @@ type Run struct {
 	// AccountName is what the audit log calls the account. Only Leases.Claim fills it in.
 	AccountName string
 	State       State
+	Strategy    Strategy
 	Step        Step
 	// Begun is the step whose effect may have been started after Step was stored; equal to Step when none was. It is what
 	// makes a run that comes back after a crash ask the target before it sends anything again.
@@ -132,6 +145,7 @@ type Write struct {
 	Namespace, Name string
 	UID             string // the Secret's, as mapped; another one means that it was made anew
 	Key             string
+	Place           composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
 	State           WriteState
 	Reason, Cure    string
 	// Taken names the one-shot writer whose key this run took over, if it did.
@@ -141,7 +155,8 @@ type Write struct {
 	Proof Proof
 }
 
-// Proof is the state of a Secret in which a key was proved to hold a value.
+// Proof is the state of a Secret in which a key was proved to hold a value. Value is the fingerprint of the credential, or of
+// the whole value where that holds only its hash.
 type Proof struct {
 	ResourceVersion string
 	Value           vault.Fingerprint

@@ -88,7 +88,11 @@ func (e *Engine) apply(ctx context.Context, run Run) (Run, error) {
 		}
 	}
 	e.at("applied:before-effect")
-	outcome, cause := target.Change(ctx, old, next, prepared)
+	change := target.Change
+	if run.Strategy == Overlap {
+		change = target.Add
+	}
+	outcome, cause := change(ctx, old, next, prepared)
 	e.at("applied:after-effect")
 	switch outcome {
 	case Changed:
@@ -200,8 +204,8 @@ func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
 	}
 }
 
-// retire proves that the old value is refused from now on. With one account and one value it is, as soon as the new one
-// is set; what is proved here is that nothing else keeps it alive.
+// retire makes the target refuse the old value from now on, and proves it. With one account and one value it does, as soon
+// as the new one is set; what is proved then is that nothing else keeps the old one alive.
 func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
 	target, err := e.Targets.Open(ctx, run.AccountID)
 	if err != nil {
@@ -217,14 +221,42 @@ func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
 	if run, _, err = e.begin(ctx, run, RetiredOld); err != nil {
 		return run, err
 	}
+	if run.Strategy == Overlap {
+		if after, err := e.drop(ctx, run, target, old); err != nil {
+			return after, err
+		}
+	}
 	switch answer, cause := target.Login(ctx, old); answer {
 	case Denied:
 		return e.passed(ctx, run, RetiredOld, "a login with the old value is refused")
 	case Accepted:
+		if run.Strategy == Overlap {
+			return e.retry(ctx, run, "the target still accepts the old value after it was dropped", "the run goes on by itself, or resume it")
+		}
 		return e.stop(ctx, run, NeedsAttention, "the target still accepts the old value",
 			"look for a second password or a rule that lets every password in, then resume")
 	default:
 		return e.retry(ctx, run, "whether the old value is refused could not be tried: "+reason(cause), cure(cause, "bring the target back, then resume"))
+	}
+}
+
+// drop makes the target accept only the new value. An answer that was lost needs no settling: dropping what is gone already
+// changes nothing, and the login that follows shows what holds.
+func (e *Engine) drop(ctx context.Context, run Run, target Target, old vault.Value) (Run, error) {
+	next, _, prepared, err := e.values(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	e.at("retired:before-effect")
+	outcome, cause := target.Drop(ctx, old, next, prepared)
+	e.at("retired:after-effect")
+	switch outcome {
+	case Changed, Unknown:
+		return run, nil
+	case NotSent:
+		return e.retry(ctx, run, "the target did not answer, and still accepts both values: "+reason(cause), cure(cause, "bring the target back; the run goes on by itself, or resume it"))
+	default:
+		return e.stop(ctx, run, NeedsAttention, "the target refused to drop the old value: "+reason(cause), cure(cause, "mend the cause, then resume; both values are valid until then"))
 	}
 }
 

@@ -53,6 +53,12 @@ type Target interface {
 	// Change makes the target accept next. It logs in with the resource's reconcile account, or as the account itself with
 	// old. Sending the same prepared text twice leaves the target as sending it once.
 	Change(ctx context.Context, old, next, prepared vault.Value) (Outcome, error)
+	// Overlaps reports whether the account can take two values at once: whether Add and Drop may be called.
+	Overlaps() bool
+	// Add makes the target accept next beside old, and Drop makes it accept only next. Both log in as Change does, and both
+	// may be repeated.
+	Add(ctx context.Context, old, next, prepared vault.Value) (Outcome, error)
+	Drop(ctx context.Context, old, next, prepared vault.Value) (Outcome, error)
 	// Login logs in once with value.
 	Login(ctx context.Context, value vault.Value) (Answer, error)
 	// Prove logs in with value, carries out one harmless operation and shows that a random wrong value is refused: Accepted

@@ -30,6 +30,7 @@ type world struct {
 	events     []audit.Event
 	leased     string
 	accepted   string // what the target accepts
+	also       string // what it accepts beside, if anything
 	rejects    int    // how many more values its policy refuses
 	changes    int
 	made       int
@@ -82,7 +83,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, faults: map[string]mode{}}
 	w.accepted = "old"
 	w.keep(1, "old", "current")
-	w.run = Run{ID: "run", AccountID: "acc", State: Queued, Step: Planned, Begun: Planned, Old: 1}
+	w.run = Run{ID: "run", AccountID: "acc", Strategy: Single, State: Queued, Step: Planned, Begun: Planned, Old: 1}
 	for i := range 3 {
 		name := fmt.Sprintf("s%d", i)
 		w.secrets["c1/"+name] = &secret{uid: "uid-" + name, rv: "1", data: map[string]string{"password": "old", "other": "stays"}}
@@ -251,7 +252,11 @@ func (w *world) Writes(context.Context, Run) ([]Write, error) {
 func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []audit.Event) error {
 	return w.with("writes", run.Fence, func() {
 		for _, n := range writes {
-			if want := (Proof{w.secrets["c1/"+n.Name].rv, w.ring.Fingerprint(vault.NewValue([]byte(w.plain(run.New))))}); n.State == WriteDone && n.Proof != want {
+			stands := w.plain(run.New)
+			if n.Place.Hashed() {
+				stands = w.secrets["c1/"+n.Name].data[n.Key]
+			}
+			if want := (Proof{w.secrets["c1/"+n.Name].rv, w.ring.Fingerprint(vault.NewValue([]byte(stands)))}); n.State == WriteDone && n.Proof != want {
 				w.t.Errorf("%s is done by the proof %v, want %v", n.Name, n.Proof, want)
 			}
 			for i := range w.writes {
@@ -316,13 +321,47 @@ func (w *world) Change(_ context.Context, _, _, prepared vault.Value) (Outcome, 
 	return Changed, nil
 }
 
+func (w *world) Overlaps() bool { return w.run.Strategy == Overlap }
+
+func (w *world) Add(_ context.Context, old, next, _ vault.Value) (Outcome, error) {
+	return w.effect("target:change", func() {
+		if w.accepted != text(next) {
+			w.accepted, w.also = text(next), text(old)
+			w.changes++
+		}
+	})
+}
+
+func (w *world) Drop(_ context.Context, old, _, _ vault.Value) (Outcome, error) {
+	return w.effect("target:drop", func() {
+		if w.also == text(old) {
+			w.also = ""
+		}
+	})
+}
+
+// effect is a change that may fail, or have its reply lost.
+func (w *world) effect(call string, do func()) (Outcome, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch w.take(call) {
+	case fails:
+		return NotSent, errInjected
+	case lost:
+		do()
+		return Unknown, errInjected
+	}
+	do()
+	return Changed, nil
+}
+
 func (w *world) Login(_ context.Context, v vault.Value) (Answer, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.take("target:login") != 0 {
 		return NoAnswer, errInjected
 	}
-	if text(v) == w.accepted {
+	if text(v) == w.accepted || w.also != "" && text(v) == w.also {
 		return Accepted, nil
 	}
 	return Denied, fault.New(fault.Denied, "wrong password")

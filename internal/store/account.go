@@ -16,9 +16,9 @@ import (
 // if one is given. It fails with fault.Conflict when the resource has an account of that name.
 func (s *Store) AddAccount(ctx context.Context, a inventory.Account, first *inventory.Version, owner *access.Grant, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
-		_, err := exec(ctx, tx, `INSERT INTO accounts (id, resource_id, name, state, reason, verified_at, current, created_at, rev)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1)`,
-			a.ID, a.ResourceID, a.Name, string(a.State), a.Reason, micro(a.VerifiedAt), a.Current, micro(a.CreatedAt))
+		_, err := exec(ctx, tx, `INSERT INTO accounts (id, resource_id, name, state, reason, verified_at, current, created_at, rev, strategy)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1,$9)`,
+			a.ID, a.ResourceID, a.Name, string(a.State), a.Reason, micro(a.VerifiedAt), a.Current, micro(a.CreatedAt), a.Strategy)
 		if err != nil {
 			return err
 		}
@@ -35,11 +35,11 @@ func (s *Store) AddAccount(ctx context.Context, a inventory.Account, first *inve
 	})
 }
 
-const accountColumns = `id, resource_id, name, state, reason, verified_at, current, created_at, rev`
+const accountColumns = `id, resource_id, name, state, reason, verified_at, current, created_at, rev, strategy`
 
 func scanAccount(r scanner) (a inventory.Account, err error) {
 	var verified, created int64
-	err = r.Scan(&a.ID, &a.ResourceID, &a.Name, &a.State, &a.Reason, &verified, &a.Current, &created, &a.Rev)
+	err = r.Scan(&a.ID, &a.ResourceID, &a.Name, &a.State, &a.Reason, &verified, &a.Current, &created, &a.Rev, &a.Strategy)
 	a.VerifiedAt, a.CreatedAt = instant(verified), instant(created)
 	return a, err
 }
@@ -64,15 +64,15 @@ func scanVersion(r scanner) (v inventory.Version, err error) {
 	return v, err
 }
 
-// UpdateAccount stores the name, the state and the reason of a. It fails with fault.Stale when rev is not the stored one,
+// UpdateAccount stores the name, the state, the reason and the strategy of a. It fails with fault.Stale when rev is not the stored one,
 // and with fault.Conflict while a run is open, which logs in by the name, or when another account has the name.
 func (s *Store) UpdateAccount(ctx context.Context, a inventory.Account, rev int64, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
 		if err := noOpenRun(ctx, tx, `SELECT $1`, a.ID); err != nil {
 			return err
 		}
-		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, rev = rev + 1 WHERE id = $1 AND rev = $2`,
-			a.ID, rev, a.Name, string(a.State), a.Reason)
+		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, strategy = $6, rev = rev + 1 WHERE id = $1 AND rev = $2`,
+			a.ID, rev, a.Name, string(a.State), a.Reason, a.Strategy)
 		if err != nil {
 			return err
 		}

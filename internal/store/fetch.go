@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
 )
@@ -247,7 +248,34 @@ func (s *Store) Histories(ctx context.Context, ids []string) (map[string]invento
 			h.Keys = prints(ks)
 			all[id] = h
 		}
+		if err != nil {
+			return err
+		}
+		places, err := s.places(ctx, part)
+		for id, p := range places {
+			h := all[id]
+			h.Places = p
+			all[id] = h
+		}
 		return err
 	})
 	return all, err
+}
+
+// places returns, by Secret and key, where the mapped credentials stand that are a part of a value.
+func (s *Store) places(ctx context.Context, secrets []string) (map[string]map[string]composite.Spec, error) {
+	by := map[string]map[string]composite.Spec{}
+	c := &clause{}
+	_, err := queryAll(ctx, s.read(ctx), func(r scanner) (none struct{}, err error) {
+		var id, key, text string
+		if err = r.Scan(&id, &key, &text); err != nil {
+			return none, err
+		}
+		if by[id] == nil {
+			by[id] = map[string]composite.Spec{}
+		}
+		by[id][key], err = placeOf(text)
+		return none, err
+	}, `SELECT secret_id, key_name, place FROM mappings WHERE place <> '' AND secret_id IN (`+c.marks(secrets)+`)`, c.args...)
+	return by, err
 }

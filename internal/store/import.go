@@ -100,9 +100,9 @@ func putValues(ctx context.Context, tx *Tx, batch []inventory.Import) error {
 			keys = append(keys, keyRow{x.Secret.ID, k})
 		}
 	}
-	_, err := insertFew(ctx, tx, `INSERT INTO secret_keys (secret_id, name, size, fingerprint)`, 4, "", len(keys), func(args []any, i int) []any {
+	_, err := insertFew(ctx, tx, `INSERT INTO secret_keys (secret_id, name, size, fingerprint, part)`, 5, "", len(keys), func(args []any, i int) []any {
 		k := keys[i]
-		return append(args, k.secret, k.key.Name, k.key.Size, k.key.Fingerprint[:])
+		return append(args, k.secret, k.key.Name, k.key.Size, k.key.Fingerprint[:], printed(k.key.Part))
 	})
 	if err != nil {
 		return err

@@ -52,14 +52,19 @@ func judgeMappings(ctx context.Context, tx *Tx, batch []inventory.Import) error 
 }
 
 const (
-	mappedKeyColumns = `m.id, m.secret_id, m.key_name, m.account_id, m.rev, m.state, m.reason, m.uid, m.fingerprint, k.fingerprint`
-	mappedKeyTables  = `mappings m LEFT JOIN secret_keys k ON k.secret_id = m.secret_id AND k.name = m.key_name`
+	mappedKeyColumns = `m.id, m.secret_id, m.key_name, m.account_id, m.rev, m.state, m.reason, m.uid, m.place, m.fingerprint,
+	CASE WHEN m.place = '' THEN k.fingerprint ELSE k.part END`
+	mappedKeyTables = `mappings m LEFT JOIN secret_keys k ON k.secret_id = m.secret_id AND k.name = m.key_name`
 )
 
 func scanMappedKey(r scanner) (m mappedKey, err error) {
 	var expected, before []byte
-	err = r.Scan(&m.id, &m.secret, &m.key, &m.account, &m.rev, &m.is.State, &m.is.Reason, &m.is.UID, &expected, &before)
+	var place string
+	err = r.Scan(&m.id, &m.secret, &m.key, &m.account, &m.rev, &m.is.State, &m.is.Reason, &m.is.UID, &place, &expected, &before)
 	m.is.Expected, m.is.Before = print(expected), print(before)
+	if err == nil {
+		m.is.Place, err = placeOf(place)
+	}
 	return m, err
 }
 
@@ -71,6 +76,14 @@ func print(b []byte) *vault.Fingerprint {
 	var fp vault.Fingerprint
 	copy(fp[:], b)
 	return &fp
+}
+
+// printed is a fingerprint as it is stored; nil becomes NULL.
+func printed(fp *vault.Fingerprint) any {
+	if fp == nil {
+		return nil
+	}
+	return fp[:]
 }
 
 // verdict is what a mapping becomes. The mappings of one run mostly become the same.
@@ -86,7 +99,7 @@ func judged(m mappedKey, x *inventory.Import) (verdict, bool) {
 	var now *vault.Fingerprint
 	for _, k := range x.Secret.Keys {
 		if k.Name == m.key {
-			now = &k.Fingerprint
+			now = k.Of(m.is.Place)
 		}
 	}
 	v := verdictOf(m.is.Judge(x.Secret.UID, now, slices.Contains(x.Written, m.key)))
@@ -159,7 +172,7 @@ func markGone(ctx context.Context, tx *Tx, ids []string, before time.Time) (int6
 		return 0, err
 	}
 	_, err = exec(ctx, tx, `UPDATE mappings SET fingerprint = COALESCE(fingerprint, CASE WHEN state = 'in_sync' THEN
-		(SELECT k.fingerprint FROM secret_keys k WHERE k.secret_id = mappings.secret_id AND k.name = mappings.key_name) END),
+		(SELECT CASE WHEN mappings.place = '' THEN k.fingerprint ELSE k.part END FROM secret_keys k WHERE k.secret_id = mappings.secret_id AND k.name = mappings.key_name) END),
 		state = 'tombstone', reason = 'the Secret was deleted in the cluster', checked_at = `+now+`, rev = rev + 1
 		WHERE secret_id IN (`+marks+`)`, c.args...)
 	return int64(len(rows)), err

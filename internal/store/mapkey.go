@@ -15,18 +15,16 @@ import (
 
 // MapKey stores a mapping, and adopted, if it is not nil, as the account's current version. It fails with fault.Conflict
 // when the key is mapped, its Secret is gone or a reset is under way, and with fault.Stale when the Secret is not the one
-// of revision secretRev any more or adopted is not the account's next version.
-func (s *Store) MapKey(ctx context.Context, m inventory.Mapping, secretRev int64, adopted *inventory.Version, ev audit.Event) error {
+// of revision secretRev any more or adopted is not the account's next version. part is what stands at the mapping's place
+// now, nil where the credential is the whole value.
+func (s *Store) MapKey(ctx context.Context, m inventory.Mapping, part *vault.Fingerprint, secretRev int64, adopted *inventory.Version, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
 		if _, err := mappable(ctx, tx, m.SecretID, m.Key); err != nil {
 			return err
 		}
-		rev, err := queryOne(ctx, tx, "Secret", scanInt, `SELECT rev FROM secrets WHERE id = $1`, m.SecretID)
-		if err != nil {
+		// The revision moves, so that a sync which has read the Secret and not this mapping decides again.
+		if err := execOne(ctx, tx, stale("Secret"), `UPDATE secrets SET rev = rev + 1 WHERE id = $1 AND rev = $2`, m.SecretID, secretRev); err != nil {
 			return err
-		}
-		if rev != secretRev {
-			return stale("Secret")
 		}
 		if err := noOpenRun(ctx, tx, `SELECT $1`, m.AccountID); err != nil {
 			return err
@@ -36,15 +34,22 @@ func (s *Store) MapKey(ctx context.Context, m inventory.Mapping, secretRev int64
 				return err
 			}
 		}
-		_, err = exec(ctx, tx, `INSERT INTO mappings (id, account_id, secret_id, key_name, uid, written, state, reason, checked_at, created_by, created_at, rev, fingerprint)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,1,$12)`,
-			m.ID, m.AccountID, m.SecretID, m.Key, m.UID, m.Written, string(m.State), m.Reason, micro(m.CheckedAt), m.CreatedBy, micro(m.CreatedAt), m.Fingerprint[:])
+		place, err := placeText(m.Place)
 		if err != nil {
+			return err
+		}
+		_, err = exec(ctx, tx, `INSERT INTO mappings (id, account_id, secret_id, key_name, uid, written, state, reason, checked_at, created_by, created_at, rev, fingerprint, place)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,1,$12,$13)`,
+			m.ID, m.AccountID, m.SecretID, m.Key, m.UID, m.Written, string(m.State), m.Reason, micro(m.CheckedAt), m.CreatedBy, micro(m.CreatedAt), m.Fingerprint[:], place)
+		if err != nil {
+			return err
+		}
+		if _, err := exec(ctx, tx, `UPDATE secret_keys SET part = $3 WHERE secret_id = $1 AND name = $2`, m.SecretID, m.Key, printed(part)); err != nil {
 			return err
 		}
 		tx.Changed("mapping", m.ID, 1, m.AccountID)
 		tx.Changed("account", m.AccountID, 0, "")
-		tx.Changed("secret", m.SecretID, 0, "")
+		tx.Changed("secret", m.SecretID, secretRev+1, "")
 		return record(ctx, tx, ev)
 	})
 }
@@ -88,7 +93,7 @@ func (s *Store) ResetAccount(ctx context.Context, id string) (rotation.Account, 
 				WithCure("map its keys to accounts, and reset those")
 		}
 	}
-	return rotation.Account{ID: a.ID, Name: a.Name, ResourceID: a.ResourceID, Current: a.Current}, err
+	return rotation.Account{ID: a.ID, Name: a.Name, ResourceID: a.ResourceID, Current: a.Current, Strategy: rotation.Strategy(a.Strategy)}, err
 }
 
 // SetVerified stores what a login with the version that was current showed. It fails with fault.Stale when another one is

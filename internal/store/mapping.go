@@ -2,9 +2,11 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -60,13 +62,33 @@ func (s *Store) DeleteMapping(ctx context.Context, id string, rev int64, ev audi
 	})
 }
 
-const mappingColumns = `id, account_id, secret_id, key_name, written, state, reason, checked_at, created_by, created_at, rev`
+const mappingColumns = `id, account_id, secret_id, key_name, written, state, reason, checked_at, created_by, created_at, rev, place`
 
 func scanMapping(r scanner) (m inventory.Mapping, err error) {
 	var checked, created int64
-	err = r.Scan(&m.ID, &m.AccountID, &m.SecretID, &m.Key, &m.Written, &m.State, &m.Reason, &checked, &m.CreatedBy, &created, &m.Rev)
+	var place string
+	err = r.Scan(&m.ID, &m.AccountID, &m.SecretID, &m.Key, &m.Written, &m.State, &m.Reason, &checked, &m.CreatedBy, &created, &m.Rev, &place)
 	m.CheckedAt, m.CreatedAt = instant(checked), instant(created)
+	if err == nil {
+		m.Place, err = placeOf(place)
+	}
 	return m, err
+}
+
+// placeText is how a place is stored; empty for a credential that is the whole value.
+func placeText(p composite.Spec) (string, error) {
+	if p.IsWhole() {
+		return "", nil
+	}
+	b, err := json.Marshal(p)
+	return string(b), err
+}
+
+func placeOf(text string) (p composite.Spec, err error) {
+	if text != "" {
+		err = json.Unmarshal([]byte(text), &p)
+	}
+	return p, err
 }
 
 // Mapping returns a mapping.

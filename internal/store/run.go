@@ -16,13 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
-		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy)
+		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
+		&run.Strategy)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -50,9 +51,9 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
-			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy)
+			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy))
 		if err != nil {
 			return err
 		}
@@ -195,7 +196,7 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 
 // Writes implements rotation.Store.
 func (s *Store) Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error) {
-	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, s.id, s.namespace, s.name, m.uid, m.key_name,
+	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, s.id, s.namespace, s.name, m.uid, m.key_name, m.place,
 		COALESCE(w.state, 'to_do'), COALESCE(w.reason, ''), COALESCE(w.cure, ''), COALESCE(w.taken, ''), COALESCE(w.at, 0)
 		FROM mappings m JOIN secrets s ON s.id = m.secret_id LEFT JOIN run_writes w ON w.mapping_id = m.id AND w.run_id = $1
 		WHERE m.account_id = $2 ORDER BY s.cluster_id, s.namespace, s.name, m.key_name`, run.ID, run.AccountID)
@@ -203,8 +204,12 @@ func (s *Store) Writes(ctx context.Context, run rotation.Run) ([]rotation.Write,
 
 func scanWrite(r scanner) (w rotation.Write, err error) {
 	var at int64
-	err = r.Scan(&w.MappingID, &w.ClusterID, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
+	var place string
+	err = r.Scan(&w.MappingID, &w.ClusterID, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &place, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
 	w.At = instant(at)
+	if err == nil {
+		w.Place, err = placeOf(place)
+	}
 	return w, err
 }
 

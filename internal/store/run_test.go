@@ -57,7 +57,7 @@ func mapped(t *testing.T, s *store.Store, n int) inventory.Account {
 }
 
 func newRun(a inventory.Account) rotation.Run {
-	return rotation.Run{ID: id(), AccountID: a.ID, Old: a.Current, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
+	return rotation.Run{ID: id(), AccountID: a.ID, Strategy: rotation.Single, Old: a.Current, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
 }
 
 func TestARunIsStoredStepByStep(t *testing.T) {

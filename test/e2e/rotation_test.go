@@ -254,7 +254,7 @@ func (w world) order(t *testing.T) string {
 	t.Helper()
 	s := w.open(t)
 	defer s.Close()
-	r := rotation.Run{ID: newID(), AccountID: w.account, Old: 1, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
+	r := rotation.Run{ID: newID(), AccountID: w.account, Strategy: rotation.Single, Old: 1, StartedBy: identity.Actor{ID: "u1", Name: "anna"}, CreatedAt: time.Now()}
 	if err := s.OpenRun(t.Context(), r, "", nil, happened("account.reset")); err != nil {
 		t.Fatal(err)
 	}

@@ -868,11 +868,17 @@ export interface components {
             rev: number;
             run?: string;
             state: string;
+            strategy?: string;
             /** Format: date-time */
             verifiedAt?: string;
         };
         AccountChange: {
             name?: string;
+            /**
+             * @description empty: what its type is best at
+             * @enum {string}
+             */
+            strategy?: "single" | "overlap" | "";
             value?: string;
         };
         AuditEvent: {
@@ -984,9 +990,10 @@ export interface components {
             advice?: string;
             others?: components["schemas"]["KeyRef"][] | null;
             owner?: string;
+            places?: components["schemas"]["Place"][] | null;
             reason?: string;
             /** @enum {string} */
-            result: "equal" | "differs" | "no_value" | "key_missing" | "mapped";
+            result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
         };
         Fetch: {
             actor: string;
@@ -1130,6 +1137,7 @@ export interface components {
             id: string;
             key: string;
             namespace: string;
+            place?: components["schemas"]["Place"];
             reason?: string;
             resourceId: string;
             resourceName: string;
@@ -1191,6 +1199,7 @@ export interface components {
             /** @enum {string} */
             keep?: "vault" | "cluster";
             key: string;
+            place?: components["schemas"]["Place"];
             secretId: string;
         };
         NewPassword: {
@@ -1433,6 +1442,19 @@ export interface components {
             allowed: boolean;
             reason?: string;
         };
+        Place: {
+            /** @description where in it the password stands, by format: a JSON pointer, a key, a registry, a user */
+            at?: string;
+            /**
+             * @description how the value is read; whole: it is the password
+             * @enum {string}
+             */
+            format: "whole" | "url" | "keyvalue" | "go-mysql" | "jdbc" | "pgpass" | "mycnf" | "env" | "properties" | "json" | "yaml" | "dockerconfigjson" | "htpasswd" | "template";
+            /** @description the text of the format template, with {{user}} and {{password}} */
+            template?: string;
+            /** @description where the user name stands, for json, yaml, env and properties */
+            user?: string;
+        };
         Problem: {
             cause?: string;
             cure?: string;
@@ -1578,6 +1600,8 @@ export interface components {
             state: string;
             step: string;
             steps?: components["schemas"]["RunStep"][] | null;
+            /** @enum {string} */
+            strategy: "single" | "overlap";
             /** Format: int64 */
             tries?: number;
             typed?: boolean;

@@ -46,6 +46,7 @@ CREATE TABLE accounts (
     current     BIGINT NOT NULL, -- number of a version, 0: none
     created_at  BIGINT NOT NULL,
     rev         BIGINT NOT NULL,
+    strategy    TEXT   NOT NULL DEFAULT '' CHECK (strategy IN ('', 'single', 'overlap')), -- empty: what its type is best at
     UNIQUE (resource_id, name)
 );
 -- Lists are read along one of these, and counted along the one on the state.
@@ -88,6 +89,7 @@ CREATE TABLE secret_keys (
     name        TEXT   NOT NULL,
     size        BIGINT NOT NULL,
     fingerprint BYTEA  NOT NULL,
+    part        BYTEA,           -- fingerprint of what stands at the place of its mapping, if that is a part of the value
     PRIMARY KEY (secret_id, name)
 ) WITHOUT ROWID;
 
@@ -119,6 +121,7 @@ CREATE TABLE mappings (
     created_by TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     rev        BIGINT NOT NULL,
+    place      TEXT   NOT NULL DEFAULT '', -- where in the value the credential stands, as JSON; empty: it is the value
     UNIQUE (secret_id, key_name) -- a key is mapped to one account at most
 );
 CREATE INDEX mappings_account ON mappings (account_id, state);
@@ -151,6 +154,7 @@ CREATE TABLE runs (
     updated_at  BIGINT NOT NULL,
     ended_at    BIGINT NOT NULL,
     policy      TEXT   NOT NULL, -- how a value is generated; empty is the default
+    strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
 );
 -- Two resets of one account at once are refused here, whoever asks.

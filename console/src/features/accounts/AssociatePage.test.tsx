@@ -5,7 +5,7 @@ import { expectAccessible } from '../../test/render'
 import { drawPage, refuse } from '../resources/testPage'
 import { AssociatePage, splitPath } from './AssociatePage'
 import { partly, verdictOf } from './Compared'
-import { answers } from './fixtures'
+import { answers, ByBody } from './fixtures'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -57,6 +57,31 @@ test('differs: nothing is preselected, and nothing is mapped before it is said w
   fireEvent.click(screen.getByRole('radio', { name: /cluster/ }))
   fireEvent.click(save)
   await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', keep: 'cluster' }]))
+})
+
+test('a value that holds more than a password is compared where its form says the password stands', async () => {
+  const place = { format: 'json', at: '/db/password' }
+  const { asked } = await at(new ByBody((asked) => ((asked as { place?: object }).place === undefined ? { result: 'differs', places: [place, { format: 'env', at: 'X' }] } : { result: 'equal' })))
+  expect(await screen.findByText(/Equal to v3/)).toBeTruthy()
+  expect(screen.getByLabelText<HTMLInputElement>('The password is', { selector: 'input' }).value).toBe('a part of it: JSON at /db/password')
+  await expectAccessible()
+  fireEvent.click(screen.getByRole('button', { name: 'Map and save' }))
+  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', place }]))
+})
+
+test('a place that a person gives is asked about when it is whole', async () => {
+  const { asked } = await at(new ByBody((asked) => ((asked as { place?: object }).place === undefined ? { result: 'differs' } : { result: 'unreadable', reason: 'The stored value is not one JSON document' })))
+  fireEvent.click(await screen.findByLabelText('The password is', { selector: 'input' }))
+  fireEvent.click(await screen.findByRole('option', { name: 'another part of it…' }))
+  fireEvent.click(await screen.findByLabelText('Format', { selector: 'input' }))
+  fireEvent.click(await screen.findByRole('option', { name: 'JSON' }))
+  const pointer = await screen.findByLabelText(/JSON pointer/)
+  fireEvent.change(pointer, { target: { value: '/password' } })
+  fireEvent.blur(pointer)
+  expect(await screen.findByText(/not one JSON document/)).toBeTruthy()
+  expect(screen.queryByRole('button', { name: /Map/ })).toBeNull()
+  const places = asked.filter(({ path }) => path === '/mappings/compare').map(({ body }) => (body as { place?: object }).place)
+  expect(places).toEqual([undefined, { format: 'url' }, { format: 'json', at: '/password' }])
 })
 
 test('owned by another controller: its advice; mapped already: no button', async () => {

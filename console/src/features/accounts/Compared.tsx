@@ -16,6 +16,8 @@ import { Loaded } from '../resources/Waiting'
 import type { Secret } from '../secrets/secret'
 import type { Account } from './account'
 import classes from './account.module.css'
+import { PlaceChoice } from './PlaceChoice'
+import { type Place, placeText } from './place'
 
 type Comparison = Schemas['Comparison']
 type KeyRef = Schemas['KeyRef']
@@ -34,30 +36,48 @@ export function verdictOf(result: Comparison['result'], current: number): { tone
       return { tone: 'danger', text: 'The Secret has no such key.', mappable: false }
     case 'mapped':
       return { tone: 'danger', text: 'The key is mapped already.', mappable: false }
+    case 'unreadable':
+      return { tone: 'danger', text: 'The value cannot be read that way.', mappable: false }
   }
 }
 
 const icons = { ok: IconCircleCheck, warn: IconArrowsDiff, danger: IconCircleX }
 
-/** How a key compares with the account, what follows from it, and the button that maps it. */
-export function Compared({ account, secret, name }: { account: Account; secret: Secret; name: string }) {
+function useComparison(account: Account, secret: Secret, name: string, place: Place | undefined, enabled = true) {
   const api = useApi()
-  const body = { accountId: account.id, secretId: secret.id, key: name }
+  const body = { accountId: account.id, secretId: secret.id, key: name, place }
   const compared = useQuery({
-    queryKey: [...keys.one('secret', secret.id), 'compare', account.id, account.current, name],
+    queryKey: [...keys.one('secret', secret.id), 'compare', account.id, account.current, name, place],
     queryFn: async ({ signal }) => bodyOf(await api.POST('/api/v1/mappings/compare', { body, signal })),
     // It holds for the moment in which it was made.
     gcTime: 0,
     retry: false,
+    enabled,
   })
+  return { data: compared.data, problem: problemOfQuery(compared), onRetry: () => void compared.refetch() }
+}
+
+/** How a key compares with the account, what follows from it, and the button that maps it. */
+export function Compared({ account, secret, name }: { account: Account; secret: Secret; name: string }) {
+  const compared = useComparison(account, secret, name, undefined)
+  return <Loaded of={compared} lines={2}>{(found) => <Placed account={account} secret={secret} name={name} whole={found} />}</Loaded>
+}
+
+/** A value whose form says that it holds more is first looked at there, unless it is the password as a whole. */
+function Placed({ account, secret, name, whole }: { account: Account; secret: Secret; name: string; whole: Comparison }) {
+  const proposed = whole.places ?? []
+  const [place, setPlace] = useState(whole.result === 'equal' ? undefined : proposed[0])
+  const part = useComparison(account, secret, name, place, place !== undefined)
+  const decide = (found: Comparison) => <Decide key={placeText(place)} account={account} secret={secret} name={name} place={place} found={found} />
   return (
-    <Loaded of={{ data: compared.data, problem: problemOfQuery(compared), onRetry: () => void compared.refetch() }} lines={2}>
-      {(found) => <Decide account={account} secret={secret} name={name} found={found} />}
-    </Loaded>
+    <Stack gap="md">
+      {whole.result !== 'mapped' && whole.result !== 'key_missing' && <PlaceChoice proposed={proposed} place={place} onChoose={setPlace} />}
+      {place === undefined ? decide(whole) : <Loaded of={part} lines={2}>{decide}</Loaded>}
+    </Stack>
   )
 }
 
-function Decide({ account, secret, name, found }: { account: Account; secret: Secret; name: string; found: Comparison }) {
+function Decide({ account, secret, name, place, found }: { account: Account; secret: Secret; name: string; place: Place | undefined; found: Comparison }) {
   const verdict = verdictOf(found.result, account.current)
   const Icon = icons[verdict.tone]
   // Where nothing can be mapped the server's own words say it best.
@@ -65,7 +85,7 @@ function Decide({ account, secret, name, found }: { account: Account; secret: Se
   const [keep, setKeep] = useState<Keep>()
   const [chosen, setChosen] = useState<readonly KeyRef[]>([])
   const differs = found.result === 'differs'
-  const { busy, problem, save } = useMap(account, secret, name)
+  const { busy, problem, save } = useMap(account, secret, name, place)
   const others = found.others ?? []
   return (
     <Stack gap="md">
@@ -83,7 +103,7 @@ function Decide({ account, secret, name, found }: { account: Account; secret: Se
         <Radio.Group label="Which is right?" value={keep ?? ''} onChange={(next) => setKeep(next === 'vault' ? 'vault' : 'cluster')}>
           <Stack gap="sm" mt="xs">
             <Radio value="vault" classNames={{ radio: classes.radio }} label={`The vault: v${account.current}`} description="The key is behind until the next reset writes it." />
-            <Radio value="cluster" classNames={{ radio: classes.radio }} label="The cluster: what the key holds" description={`It becomes v${account.current + 1} of ${account.name}, unverified until a login proves it.`} />
+            <Radio value="cluster" classNames={{ radio: classes.radio }} label={place === undefined ? 'The cluster: what the key holds' : 'The cluster: what stands there'} description={`It becomes v${account.current + 1} of ${account.name}, unverified until a login proves it.`} />
           </Stack>
         </Radio.Group>
       )}
@@ -119,7 +139,7 @@ function Others({ others, chosen, onChoose }: { others: readonly KeyRef[]; chose
 }
 
 /** Maps the key and then the others, one by one. It stops at the first that is refused and says how far it came. */
-function useMap(account: Account, secret: Secret, name: string) {
+function useMap(account: Account, secret: Secret, name: string, place: Place | undefined) {
   const api = useApi()
   const client = useQueryClient()
   const navigate = useNavigate()
@@ -131,7 +151,7 @@ function useMap(account: Account, secret: Secret, name: string) {
     setProblem(undefined)
     let done = 0
     try {
-      await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId: secret.id, key: name, keep } })
+      await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId: secret.id, key: name, place, keep } })
       done++
       for (const { secretId, key } of others) {
         await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId, key } })

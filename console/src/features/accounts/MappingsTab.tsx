@@ -23,6 +23,7 @@ import { known, pageOf } from '../resources/resource'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Account, type Mapping, worstMappings } from './account'
+import { placeText } from './place'
 
 const fields = [{ key: 'state', label: 'State' }]
 
@@ -32,7 +33,7 @@ const columnsFor = (onUnmap: (m: Mapping) => void): readonly Column<Mapping>[] =
     render: (m) => <PlaceLink inGrid place={secretPlace({ ...m, name: m.secret })}><bdi>{m.namespace}/{m.secret}</bdi></PlaceLink>,
   },
   { key: 'state', title: 'State', width: 120, render: (m) => <StateWord object="key" state={m.state} /> },
-  { key: 'key', title: 'Key', width: 120, grow: 1, render: (m) => <code><bdi>{m.key}</bdi></code> },
+  { key: 'key', title: 'Key', width: 120, grow: 1, render: (m) => <><code><bdi>{m.key}</bdi></code>{m.place && <span className={classes.muted}> {placeText(m.place)}</span>}</> },
   { key: 'cluster', title: 'Cluster', width: 110, priority: 1, render: (m) => <bdi>{m.clusterName}</bdi> },
   {
     key: 'version', title: 'Version', width: 110, priority: 2,
@@ -105,6 +106,7 @@ function Peek({ id, onClose, onUnmap }: { id: string | undefined; onClose: () =>
             {m.reason && <Fact label="Why">{m.reason}</Fact>}
             <Fact label="Secret"><PlaceLink place={secretPlace({ ...m, name: m.secret })}><bdi>{m.namespace}/{m.secret}</bdi></PlaceLink></Fact>
             <Fact label="Key"><code><bdi>{m.key}</bdi></code></Fact>
+            {m.place && <Fact label="The password is"><bdi>{placeText(m.place)}</bdi></Fact>}
             <Fact label="Cluster"><bdi>{m.clusterName}</bdi></Fact>
             <Fact label="Version there">{m.written === 0 ? 'none was written or proved' : `v${m.written}${m.written === m.current ? ', the current one' : `; the current one is v${m.current}`}`}</Fact>
             <Fact label="Compared">{m.checkedAt ? <Time at={m.checkedAt} as="exact" /> : 'never'}</Fact>

@@ -21,6 +21,14 @@ export const secret = {
 }
 export const keysOf = [{ name: 'password', size: 64 }, { name: 'user', size: 64 }]
 
+/** An answer that depends on what was asked. */
+export class ByBody {
+  readonly of: (body: unknown) => unknown
+  constructor(of: (body: unknown) => unknown) {
+    this.of = of
+  }
+}
+
 /** What a server with one account, one Secret and one mapping answers; a test gives what is different. */
 export function answers(more: Record<string, unknown> = {}): Answer {
   const known: Record<string, unknown> = {
@@ -36,5 +44,8 @@ export function answers(more: Record<string, unknown> = {}): Answer {
     'GET /audit': page([]),
     ...more,
   }
-  return ({ method, path }) => known[`${method} ${path}`]
+  return ({ method, path, body }) => {
+    const answer = known[`${method} ${path}`]
+    return answer instanceof ByBody ? answer.of(body) : answer
+  }
 }

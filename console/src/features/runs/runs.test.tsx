@@ -16,7 +16,7 @@ const write = (part: Partial<RunWrite>): RunWrite => ({
 
 const run = (part: Partial<Run> = {}): Run => ({
   id: '0190aaaa-7f3a91', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', actor: 'anna',
-  createdAt: '2026-01-01T10:00:00Z', updatedAt: '2026-01-01T10:00:05Z', rev: 1767261605000000, state: 'running', step: 'verified',
+  createdAt: '2026-01-01T10:00:00Z', updatedAt: '2026-01-01T10:00:05Z', rev: 1767261605000000, state: 'running', strategy: 'single', step: 'verified',
   keys: 3, keysProved: 2, proved: true, new: 13, old: 12,
   facts: ['The system accepted a login with version 13 and refused a wrong value.', '2 of 3 mapped keys were read back with version 13.'],
   steps: [
