@@ -22,7 +22,9 @@ import (
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/generic"
+	httptarget "github.com/keyturn/keyturn/internal/target/http"
 	"github.com/keyturn/keyturn/internal/target/ldap"
+	"github.com/keyturn/keyturn/internal/target/linux"
 	"github.com/keyturn/keyturn/internal/target/mysql"
 	"github.com/keyturn/keyturn/internal/target/password"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
@@ -62,7 +64,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		return err
 	}
 	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), ldap.New(ldap.Config{}),
-		redis.New(redis.Config{}), rabbitmq.New(rabbitmq.Config{}), generic.Target{})
+		redis.New(redis.Config{}), rabbitmq.New(rabbitmq.Config{}), linux.New(linux.Config{}), linux.NewKey(linux.Config{}), httptarget.New(httptarget.Config{}), generic.Target{})
 	if err != nil {
 		return err
 	}

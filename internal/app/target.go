@@ -92,8 +92,12 @@ func (a accountTarget) Remote() bool {
 
 func (a accountTarget) Reconciled() bool { return a.reconcile != nil }
 
-// Generate takes a policy as the JSON of a password.Policy; what it leaves out is the account's own.
+// Generate takes a policy as the JSON of a password.Policy; what it leaves out is the account's own. A type that makes its
+// own values, such as key pairs, has no use for one.
 func (a accountTarget) Generate(_ context.Context, policy string) (vault.Value, error) {
+	if g, ok := a.kind.(target.Generator); ok {
+		return g.Generate()
+	}
 	p, err := PasswordPolicy(a.policy, policy)
 	if err != nil {
 		return vault.Value{}, err

@@ -3,7 +3,6 @@ package targettest
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"sync"
 	"testing"
 
@@ -29,7 +28,7 @@ func (o overlap) run(t *testing.T) {
 func (o overlap) pair(t *testing.T) (current, next target.Login, ov target.Overlap) {
 	t.Helper()
 	current = o.Create(t)
-	next = target.Login{User: current.User, Password: Value(rand.Text())}
+	next = target.Login{User: current.User, Password: Value(o.newValue())}
 	return current, next, o.between(t, current, next)
 }
 
@@ -75,9 +74,9 @@ func (o overlap) twice(t *testing.T) {
 		})
 	}
 	// A change in the middle of an overlap ends it: only its own value is left.
-	later := target.Login{User: current.User, Password: Value(rand.Text())}
+	later := target.Login{User: current.User, Password: Value(o.newValue())}
 	want(t, o.target.Add(ctx, o.Connection, o.between(t, next, later)), "")
-	last := rand.Text()
+	last := o.newValue()
 	want(t, o.Target.Change(ctx, o.Connection, o.prepared(t, o.Reconcile, current.User, last)), "")
 	o.takes(t, next, later, false, false)
 	want(t, o.Target.Verify(ctx, o.Connection, target.Login{User: current.User, Password: Value(last)}), "")
@@ -89,13 +88,13 @@ func (o overlap) state(t *testing.T) {
 	want(t, o.target.Retire(ctx, o.Connection, ov), target.Refused) // it would lock everybody out
 	o.takes(t, current, next, true, false)
 	want(t, o.target.Add(ctx, o.Connection, o.between(t, current, current)), target.Misconfigured)
-	want(t, o.target.Add(ctx, o.Connection, o.between(t, target.Login{User: current.User, Password: Value(rand.Text())}, next)), target.Refused)
+	want(t, o.target.Add(ctx, o.Connection, o.between(t, target.Login{User: current.User, Password: Value(o.newValue())}, next)), target.Refused)
 	o.takes(t, current, next, true, false)
 	if o.NoSelf {
 		ov.By = current
 		want(t, o.target.Add(ctx, o.Connection, ov), target.NotPermitted)
 	}
-	ov.By = target.Login{User: o.Reconcile.User, Password: Value("wrong")}
+	ov.By = target.Login{User: o.Reconcile.User, Password: Value(o.newValue())}
 	want(t, o.target.Add(ctx, o.Connection, ov), target.Refused)
 	want(t, o.target.Retire(ctx, o.Connection, ov), target.Refused)
 	o.takes(t, current, next, true, false)
@@ -104,7 +103,7 @@ func (o overlap) state(t *testing.T) {
 func (o overlap) third(t *testing.T) {
 	ctx := o.context(t)
 	current, next, ov := o.pair(t)
-	third := rand.Text()
+	third := o.newValue()
 	o.AddValue(t, current.User, third)
 	other := target.Login{User: current.User, Password: Value(third)}
 	o.takes(t, current, other, true, true)
@@ -127,8 +126,8 @@ func (o overlap) missing(t *testing.T) {
 func (o overlap) cuts(t *testing.T) {
 	ctx := o.context(t)
 	current, next, ov := o.pair(t)
-	proxy := StartProxy(t, o.Addr, o.Trigger)
-	c := o.at(proxy.Addr)
+	proxy := o.breaker(t)
+	c := o.at(proxy.Address())
 	for _, step := range []struct {
 		name          string
 		verb          func(context.Context, target.Connection, target.Overlap) error
@@ -176,7 +175,7 @@ func (o overlap) reader(t *testing.T) {
 		}
 	})
 	for range 10 {
-		next := target.Login{User: current.User, Password: Value(rand.Text())}
+		next := target.Login{User: current.User, Password: Value(o.newValue())}
 		ov := o.between(t, current, next)
 		want(t, o.target.Add(ctx, o.Connection, ov), "")
 		place.Lock()

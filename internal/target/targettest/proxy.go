@@ -48,6 +48,9 @@ func StartProxy(t testing.TB, server string, trigger []byte) *Proxy {
 	return p
 }
 
+// Address implements Breaker.
+func (p *Proxy) Address() string { return p.Addr }
+
 // Set chooses where connections break from now on.
 func (p *Proxy) Set(c Cut) { p.cut.Store(int32(c)); p.cuts.Store(0) }
 

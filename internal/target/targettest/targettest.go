@@ -31,7 +31,12 @@ type Harness struct {
 	Plain      target.Connection // without TLS, for the proxy; its host and port are replaced
 	Addr       string            // host:port of Plain
 	Trigger    []byte            // what the changing statement looks like on the wire
-	Reconcile  target.Login
+	// Break starts what breaks the connections of Plain where the proxy cannot, because nothing is read on the wire; nil
+	// means the proxy.
+	Break     func(t *testing.T) Breaker
+	Reconcile target.Login
+	// NewValue makes a random value that is within the type's limits; nil means random letters and digits.
+	NewValue func() string
 	// NoSelf says that an account made by Create has no right to change its own value.
 	NoSelf bool
 	// Create makes an account with a random name and returns its login.
@@ -50,6 +55,30 @@ type Harness struct {
 	AddValue func(t *testing.T, account, value string)
 	// Log returns everything that the server logged.
 	Log func(t *testing.T) []byte
+}
+
+// Breaker breaks connections at the changing statement. [Proxy] is one.
+type Breaker interface {
+	// Address is the host and port to connect to.
+	Address() string
+	// Set chooses where connections break from now on.
+	Set(Cut)
+	// Cuts returns how often a connection was broken since Set.
+	Cuts() int
+}
+
+func (h Harness) breaker(t *testing.T) Breaker {
+	if h.Break != nil {
+		return h.Break(t)
+	}
+	return StartProxy(t, h.Addr, h.Trigger)
+}
+
+func (h Harness) newValue() string {
+	if h.NewValue != nil {
+		return h.NewValue()
+	}
+	return rand.Text()
 }
 
 // Value returns s as a vault.Value.
@@ -112,10 +141,10 @@ func want(t *testing.T, err error, o target.Outcome) {
 func (h Harness) change(t *testing.T) {
 	ctx, l := h.context(t), h.Create(t)
 	if h.NoSelf {
-		want(t, h.Target.Change(ctx, h.Connection, h.prepared(t, l, l.User, rand.Text())), target.NotPermitted)
+		want(t, h.Target.Change(ctx, h.Connection, h.prepared(t, l, l.User, h.newValue())), target.NotPermitted)
 	}
 	for _, by := range []string{"self", "reconcile"} {
-		value := rand.Text()
+		value := h.newValue()
 		login := l
 		switch {
 		case by == "reconcile":
@@ -136,7 +165,7 @@ func (h Harness) change(t *testing.T) {
 func (h Harness) verify(t *testing.T) {
 	ctx, l := h.context(t), h.Create(t)
 	want(t, h.Target.Verify(ctx, h.Connection, l), "")
-	want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: Value(rand.Text())}), target.Refused)
+	want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: Value(h.newValue())}), target.Refused)
 	if err := h.Target.Verify(ctx, h.Connection, target.Login{User: l.User}); err == nil {
 		t.Error("an empty value was proved")
 	}
@@ -168,7 +197,7 @@ func (h Harness) values(t *testing.T) {
 
 func (h Harness) refusals(t *testing.T) {
 	ctx, l, other := h.context(t), h.Create(t), h.Create(t)
-	value := rand.Text()
+	value := h.newValue()
 	change := func(by target.Login, account, value string) error {
 		return h.Target.Change(ctx, h.Connection, h.prepared(t, by, account, value))
 	}
@@ -179,13 +208,13 @@ func (h Harness) refusals(t *testing.T) {
 		want(t, change(h.Reconcile, h.Protected, value), target.NotPermitted)
 	}
 	want(t, change(l, other.User, value), target.NotPermitted)
-	want(t, change(target.Login{User: l.User, Password: Value("wrong")}, l.User, value), target.Refused)
+	want(t, change(target.Login{User: l.User, Password: Value(h.newValue())}, l.User, value), target.Refused)
 	if h.RejectedValue != nil {
 		want(t, change(l, l.User, h.RejectedValue(l.User)), target.Rejected)
 	}
 	if h.prepares() {
 		ch := h.prepared(t, h.Reconcile, l.User, value)
-		ch.Value = Value(value + "x")
+		ch.Value = Value(h.newValue())
 		want(t, h.Target.Change(ctx, h.Connection, ch), target.Misconfigured)
 	}
 	want(t, h.Target.Verify(ctx, h.Connection, l), "")
@@ -207,7 +236,7 @@ func (h Harness) down(t *testing.T) {
 	_ = l.Close()
 	ctx, c, account := h.context(t), h.at(l.Addr().String()), h.Create(t)
 	want(t, h.Target.Verify(ctx, c, account), target.Unreachable)
-	want(t, h.Target.Change(ctx, c, h.prepared(t, account, account.User, rand.Text())), target.Unreachable)
+	want(t, h.Target.Change(ctx, c, h.prepared(t, account, account.User, h.newValue())), target.Unreachable)
 
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
 	if err != nil {
@@ -226,9 +255,9 @@ func (h Harness) down(t *testing.T) {
 
 func (h Harness) cuts(t *testing.T) {
 	ctx, l := h.context(t), h.Create(t)
-	proxy := StartProxy(t, h.Addr, h.Trigger)
-	c := h.at(proxy.Addr)
-	ch := h.prepared(t, h.Reconcile, l.User, rand.Text())
+	proxy := h.breaker(t)
+	c := h.at(proxy.Address())
+	ch := h.prepared(t, h.Reconcile, l.User, h.newValue())
 	next := target.Login{User: l.User, Password: ch.Value}
 	for _, step := range []struct {
 		cut      Cut
@@ -248,7 +277,7 @@ func (h Harness) cuts(t *testing.T) {
 		want(t, h.Target.Verify(ctx, h.Connection, next), step.new)
 	}
 	proxy.Set(Stall)
-	late := h.prepared(t, h.Reconcile, l.User, rand.Text())
+	late := h.prepared(t, h.Reconcile, l.User, h.newValue())
 	short, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	want(t, h.Target.Change(short, c, late), target.Unknown)
@@ -259,7 +288,7 @@ func (h Harness) names(t *testing.T) {
 	ctx, bystander := h.context(t), h.Create(t)
 	for _, name := range h.Names {
 		l := h.CreateNamed(t, name)
-		value := rand.Text()
+		value := h.newValue()
 		want(t, h.Target.Change(ctx, h.Connection, h.prepared(t, h.Reconcile, name, value)), "")
 		want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: Value(value)}), "")
 		if t.Failed() {
@@ -267,11 +296,12 @@ func (h Harness) names(t *testing.T) {
 		}
 	}
 	want(t, h.Target.Verify(ctx, h.Connection, bystander), "")
+	some := h.newValue()
 	for _, name := range h.BadNames {
-		if _, err := h.prepare(name, "value"); err == nil && h.prepares() {
+		if _, err := h.prepare(name, some); err == nil && h.prepares() {
 			t.Errorf("the name %q was accepted", name)
 		}
-		want(t, h.Target.Change(ctx, h.Connection, target.Change{By: h.Reconcile, Account: name, Value: Value("value")}), target.Misconfigured)
-		want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: name, Password: Value("value")}), target.Misconfigured)
+		want(t, h.Target.Change(ctx, h.Connection, target.Change{By: h.Reconcile, Account: name, Value: Value(some)}), target.Misconfigured)
+		want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: name, Password: Value(some)}), target.Misconfigured)
 	}
 }
