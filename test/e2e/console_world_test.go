@@ -95,6 +95,7 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	w.kubectl(eu, "", "-n", "checkout", "delete", "secret", "gone")
 	w.sync("prod-eu")
 	w.kubectl(eu, "", "-n", "vault", "delete", "rolebindings", "--all")
+	w.mayList(eu, "vault", "no")
 	w.fetch("prod-eu", client.Selection{Namespaces: []string{"checkout", "ledger", "vault"}})
 	unplug()
 	w.retest("prod-eu", "degraded")
@@ -178,6 +179,23 @@ func (w *pagesWorld) rights(p *testbed.ControlPlane, scope client.Scope) {
 	manifest, err := w.admin.Connector(w.t.Context(), scope)
 	must(w.t, err)
 	w.kubectl(p, string(manifest), "apply", "-f", "-")
+	for _, namespace := range scope.Namespaces {
+		w.mayList(p, namespace, "yes")
+	}
+	if len(scope.Namespaces) == 0 {
+		w.mayList(p, "default", "yes")
+	}
+}
+
+// mayList waits until the cluster answers so ("yes" or "no") to whether the connector may list a namespace's Secrets: its
+// authoriser learns of a role or a binding a moment after the request that wrote it was answered.
+func (w *pagesWorld) mayList(p *testbed.ControlPlane, namespace, answer string) {
+	w.t.Helper()
+	w.eventually("the connector's right to list "+namespace+" is "+answer, func() bool {
+		// It ends with exit code 1 where the answer is no.
+		out, _ := p.Kubectl(w.t.Context(), "", "-n", namespace, "auth", "can-i", "list", "secrets", "--as=system:serviceaccount:keyturn:keyturn")
+		return strings.TrimSpace(out) == answer
+	})
 }
 
 // token waits until Kubernetes has filled the connector's token in.
