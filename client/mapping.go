@@ -14,15 +14,17 @@ type Mapping struct {
 	Secret       string `json:"secret"`
 	Key          string `json:"key"`
 	Place        *Place `json:"place,omitempty"` // where in the key's value the credential stands; none: it is the value
-	State        string `json:"state"`
-	Reason       string `json:"reason,omitempty"`
-	Written      int64  `json:"written"` // version that was last proved to stand there; 0 if none
-	Current      int64  `json:"current"` // the account's
-	CheckedAt    *Time  `json:"checkedAt,omitempty"`
-	CreatedBy    string `json:"createdBy"`
-	CreatedAt    Time   `json:"createdAt"`
-	Rev          int64  `json:"rev"`
-	Can          Can    `json:"can,omitempty"`
+	// OnWrite is what a run does, when it has written the key, with the workloads that read it.
+	OnWrite   string `json:"onWrite" enum:"restart,ask,nothing"`
+	State     string `json:"state"`
+	Reason    string `json:"reason,omitempty"`
+	Written   int64  `json:"written"` // version that was last proved to stand there; 0 if none
+	Current   int64  `json:"current"` // the account's
+	CheckedAt *Time  `json:"checkedAt,omitempty"`
+	CreatedBy string `json:"createdBy"`
+	CreatedAt Time   `json:"createdAt"`
+	Rev       int64  `json:"rev"`
+	Can       Can    `json:"can,omitempty"`
 }
 
 // Place says how a credential stands in a key's value.
@@ -45,8 +47,16 @@ type NewMapping struct {
 	Key       string `json:"key" minLength:"1" maxLength:"253"`
 	// Place says where in the key's value the credential stands; none: it is the value.
 	Place *Place `json:"place,omitempty"`
+	// OnWrite says what a run does, when it has written the key, with the workloads that read it: restart and watch them (if
+	// empty), ask a person first, or nothing.
+	OnWrite string `json:"onWrite,omitempty" enum:"restart,ask,nothing"`
 	// Keep is "vault" (the key is behind until the next reset or Write) or "cluster" (the key's value becomes the account's current version).
 	Keep string `json:"keep,omitempty" enum:"vault,cluster"`
+}
+
+// MappingChange changes what is said of a mapping.
+type MappingChange struct {
+	OnWrite string `json:"onWrite" enum:"restart,ask,nothing" doc:"what a run does with the workloads that read the key, when it has written it"`
 }
 
 // Comparison is how a key compares with an account, told without showing either.

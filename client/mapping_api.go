@@ -26,6 +26,11 @@ func (c *Client) AddMapping(ctx context.Context, mapping NewMapping) (Mapping, e
 // Differs is the type of the problem that asks which side of a mapping is right.
 const Differs = problemType + "differs"
 
+// UpdateMapping changes a mapping whose revision is still rev.
+func (c *Client) UpdateMapping(ctx context.Context, id string, rev int64, change MappingChange) (Mapping, error) {
+	return patch[Mapping](ctx, c, rev, change, "/mappings/{}", id)
+}
+
 // DeleteMapping deletes a mapping whose revision is still rev. The key keeps its value.
 func (c *Client) DeleteMapping(ctx context.Context, id string, rev int64) error {
 	return c.delete(ctx, rev, "/mappings/{}", id)

@@ -151,11 +151,15 @@ func mappingAndRunRoutes(c *Client) routes {
 		"GET /mappings?account=a": func(ctx context.Context) error { _, err := c.Mappings(ctx, MappingFilter{Account: "a"}); return err },
 		"GET /mappings/m":         func(ctx context.Context) error { _, err := c.Mapping(ctx, "m"); return err },
 		`POST /mappings {"accountId":"a","secretId":"s","key":"k","keep":"vault"}`: func(ctx context.Context) error {
-			_, err := c.AddMapping(ctx, NewMapping{"a", "s", "k", nil, "vault"})
+			_, err := c.AddMapping(ctx, NewMapping{"a", "s", "k", nil, "", "vault"})
 			return err
 		},
 		`POST /mappings/compare {"accountId":"a","secretId":"s","key":"k"}`: func(ctx context.Context) error {
 			_, err := c.CompareMapping(ctx, NewMapping{AccountID: "a", SecretID: "s", Key: "k"})
+			return err
+		},
+		`PATCH /mappings/m if "2" {"onWrite":"ask"}`: func(ctx context.Context) error {
+			_, err := c.UpdateMapping(ctx, "m", 2, MappingChange{"ask"})
 			return err
 		},
 		`DELETE /mappings/m if "2"`: func(ctx context.Context) error { return c.DeleteMapping(ctx, "m", 2) },

@@ -29,6 +29,10 @@ type Run struct {
 	// Steps and Writes are in the answer for one run only.
 	Steps  []RunStep  `json:"steps,omitempty"`
 	Writes []RunWrite `json:"writes,omitempty"`
+	// Rollouts are the workloads that held the old value when the keys were written, and Unseen what of them could not be
+	// seen, each one sentence. They too are in the answer for one run only.
+	Rollouts []RunRollout `json:"rollouts,omitempty"`
+	Unseen   []string     `json:"unseen,omitempty"`
 	// Facts are what is known now, each one sentence.
 	Facts []string `json:"facts,omitempty"`
 	Can   Can      `json:"can,omitempty"`
@@ -56,6 +60,26 @@ type RunWrite struct {
 	Cure      string `json:"cure,omitempty"`
 	Taken     string `json:"taken,omitempty"` // the one-shot writer whose key was taken over
 	At        *Time  `json:"at,omitempty"`
+}
+
+// RunRollout is one workload that a run restarts and watches.
+type RunRollout struct {
+	ClusterID string `json:"clusterId"`
+	Cluster   string `json:"cluster"`
+	Kind      string `json:"kind"`
+	Namespace string `json:"namespace"`
+	Name      string `json:"name"`
+	UID       string `json:"uid"`
+	State     string `json:"state" enum:"to_do,asks,rolling,done,stuck,held,skipped"`
+	// Wanted counts the pods that there should be, New those made after the write, Ready those of them that are ready, and
+	// Old those left from before.
+	Wanted int    `json:"wanted"`
+	New    int    `json:"new"`
+	Ready  int    `json:"ready"`
+	Old    int    `json:"old"`
+	Reason string `json:"reason,omitempty"`
+	Cure   string `json:"cure,omitempty"`
+	At     *Time  `json:"at,omitempty"`
 }
 
 // RunFilter chooses runs.

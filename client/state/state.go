@@ -23,6 +23,7 @@ const (
 	Version   Object = "version"
 	Run       Object = "run"
 	Step      Object = "step" // also of a check
+	Rollout   Object = "rollout"
 	Readiness Object = "readiness"
 	Request   Object = "request"
 	Grant     Object = "grant" // also of a checkout

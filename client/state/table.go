@@ -44,6 +44,14 @@ var table = []State{
 	{Object: Step, Word: "skipped", Tone: Neutral, Icon: "circle-minus", Meaning: "Not needed here."},
 	{Object: Step, Word: "unverified", Tone: Unverified, Icon: "help-hexagon", Meaning: "An ambiguous reply is being settled."},
 
+	{Object: Rollout, Word: "to do", Tone: Neutral, Icon: "circle-dashed", Meaning: "It holds the old value and was not restarted yet."},
+	{Object: Rollout, Word: "asks", Tone: Warn, Icon: "hand-stop", Meaning: "Its mapping asks before it is restarted."},
+	{Object: Rollout, Word: "rolling", Tone: Progress, Icon: "loader-2", Meaning: "Its pods are being replaced."},
+	{Object: Rollout, Word: "done", Tone: OK, Icon: "circle-check", Meaning: "Every pod was made after the write, and is ready."},
+	{Object: Rollout, Word: "stuck", Tone: Danger, Icon: "circle-x", Meaning: "It does not get on, or may not be restarted."},
+	{Object: Rollout, Word: "held", Tone: Warn, Icon: "clock", Meaning: "Its cluster did not answer; it will be tried again."},
+	{Object: Rollout, Word: "skipped", Tone: Neutral, Icon: "circle-minus", Meaning: "Nothing is to be done, or not any more."},
+
 	{Object: Readiness, Word: "ready", Tone: OK, Icon: "test-pipe", Meaning: "The last rehearsal passed."},
 	{Object: Readiness, Word: "not ready", Tone: Warn, Icon: "alert-triangle", Meaning: "The last rehearsal failed."},
 	{Object: Readiness, Word: "stale", Tone: Neutral, Icon: "clock", Meaning: "The last rehearsal is older than 26 hours."},

@@ -11,7 +11,6 @@ import (
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
-	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/rotation"
@@ -130,42 +129,41 @@ func TestReportOf(t *testing.T) {
 // A run's steps never claim what was not proved.
 func TestStepsOf(t *testing.T) {
 	for name, tt := range map[string]struct {
-		run   rotation.Run
-		notes map[rotation.Step]string
-		want  string // the states, in order
+		run       rotation.Run
+		workloads int
+		want      string // the states, in order
 	}{
-		"just opened": {rotation.Run{State: rotation.Queued, Step: rotation.Planned, Begun: rotation.Planned}, nil,
+		"just opened": {rotation.Run{State: rotation.Queued, Step: rotation.Planned, Begun: rotation.Planned}, 0,
 			"done to_do to_do to_do to_do to_do to_do to_do"},
-		"changing the password": {rotation.Run{State: rotation.Running, Step: rotation.Minted, Begun: rotation.Applied}, nil,
+		"changing the password": {rotation.Run{State: rotation.Running, Step: rotation.Minted, Begun: rotation.Applied}, 0,
 			"done done running to_do to_do to_do to_do to_do"},
-		"the reply was lost": {rotation.Run{State: rotation.Waiting, Step: rotation.Minted, Begun: rotation.Applied}, nil,
+		"the reply was lost": {rotation.Run{State: rotation.Waiting, Step: rotation.Minted, Begun: rotation.Applied}, 0,
 			"done done unverified to_do to_do to_do to_do to_do"},
-		"waits before anything was sent": {rotation.Run{State: rotation.Waiting, Step: rotation.Planned, Begun: rotation.Planned}, nil,
+		"waits before anything was sent": {rotation.Run{State: rotation.Waiting, Step: rotation.Planned, Begun: rotation.Planned}, 0,
 			"done to_do to_do to_do to_do to_do to_do to_do"},
-		"neither value is accepted": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Minted, Begun: rotation.Applied}, nil,
+		"neither value is accepted": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Minted, Begun: rotation.Applied}, 0,
 			"done done unverified to_do to_do to_do to_do to_do"},
-		"the login with the new value failed": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Applied, Begun: rotation.Verified}, nil,
+		"the login with the new value failed": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Applied, Begun: rotation.Verified}, 0,
 			"done done done failed to_do to_do to_do to_do"},
-		"the login was never answered": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Applied, Begun: rotation.Verified, Tries: 8}, nil,
+		"the login was never answered": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Applied, Begun: rotation.Verified, Tries: 8}, 0,
 			"done done done unverified to_do to_do to_do to_do"},
-		"a cluster refused": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Verified, Begun: rotation.Published, Proved: true}, nil,
+		"a cluster refused": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Verified, Begun: rotation.Published, Proved: true}, 0,
 			"done done done done failed to_do to_do to_do"},
-		"refused by the system": {rotation.Run{State: rotation.RolledBack, Step: rotation.Minted, Begun: rotation.Applied}, nil,
+		"refused by the system": {rotation.Run{State: rotation.RolledBack, Step: rotation.Minted, Begun: rotation.Applied}, 0,
 			"done done failed skipped skipped skipped skipped skipped"},
 		"done": {rotation.Run{State: rotation.Finished, Step: rotation.Done, Begun: rotation.Done, Proved: true, Old: 1},
-			map[rotation.Step]string{rotation.RolledOut: "consumers are not restarted by this run", rotation.RetiredOld: "a login with the old value is refused"},
-			"done done done done done skipped done done"},
-		"done, without a first value": {rotation.Run{State: rotation.Finished, Step: rotation.Done, Begun: rotation.Done, Proved: true}, nil,
-			"done done done done done done skipped done"},
-		"done, with nothing to log in to": {rotation.Run{State: rotation.Finished, Step: rotation.Done, Begun: rotation.Done, Old: 1}, nil,
-			"done done skipped skipped done done skipped done"},
+			0, "done done done done done skipped done done"},
+		"done, with workloads restarted": {rotation.Run{State: rotation.Finished, Step: rotation.Done, Begun: rotation.Done, Proved: true, Old: 1}, 2,
+			"done done done done done done done done"},
+		"a rollout is stuck": {rotation.Run{State: rotation.NeedsAttention, Step: rotation.Published, Begun: rotation.RolledOut, Proved: true, Old: 1}, 2,
+			"done done done done done failed to_do to_do"},
+		"done, without a first value": {rotation.Run{State: rotation.Finished, Step: rotation.Done, Begun: rotation.Done, Proved: true}, 0,
+			"done done done done done skipped skipped done"},
+		"done, with nothing to log in to": {rotation.Run{State: rotation.Finished, Step: rotation.Done, Begun: rotation.Done, Old: 1}, 0,
+			"done done skipped skipped done skipped skipped done"},
 	} {
-		proofs := map[rotation.Step]store.AuditEntry{}
-		for step, note := range tt.notes {
-			proofs[step] = store.AuditEntry{Event: audit.Event{Details: map[string]string{"note": note}}}
-		}
 		var got []string
-		for _, s := range stepsOf(tt.run, proofs) {
+		for _, s := range stepsOf(tt.run, nil, tt.workloads) {
 			got = append(got, s.State)
 		}
 		if diff := cmp.Diff(tt.want, strings.Join(got, " ")); diff != "" {
@@ -177,23 +175,32 @@ func TestStepsOf(t *testing.T) {
 func TestFactsOf(t *testing.T) {
 	versions := []inventory.Version{{Number: 2, Stage: inventory.Pending}, {Number: 1, Stage: inventory.Current}}
 	for name, tt := range map[string]struct {
-		row  store.RunRow
-		want []string
+		row      store.RunRow
+		rollouts []client.RunRollout
+		want     []string
 	}{
-		"the reply was lost": {store.RunRow{Run: rotation.Run{State: rotation.Waiting, Step: rotation.Minted, Begun: rotation.Applied, New: 2, Old: 1}, Writes: 3},
+		"the reply was lost": {store.RunRow{Run: rotation.Run{State: rotation.Waiting, Step: rotation.Minted, Begun: rotation.Applied, New: 2, Old: 1}, Writes: 3}, nil,
 			[]string{"Whether the system accepts version 1 or version 2 is not known yet; both are in the vault.", "Version 2 is stored as pending.",
 				"Version 1 is stored as current.", "0 of 3 mapped keys were read back with version 2."}},
-		"proved": {store.RunRow{Run: rotation.Run{State: rotation.Running, Step: rotation.Published, Begun: rotation.Published, New: 2, Old: 1, Proved: true}, Writes: 3, Proved: 3},
+		"proved": {store.RunRow{Run: rotation.Run{State: rotation.Running, Step: rotation.Published, Begun: rotation.Published, New: 2, Old: 1, Proved: true}, Writes: 3, Proved: 3}, nil,
 			[]string{"The system accepted a login with version 2 and refused a wrong value.", "Version 2 is stored as pending.",
 				"Version 1 is stored as current.", "3 of 3 mapped keys were read back with version 2.", "Whether the system still accepts version 1 was not settled yet."}},
 		"both are valid": {store.RunRow{Run: rotation.Run{Strategy: rotation.Overlap, State: rotation.Running, Step: rotation.Published, Begun: rotation.Published, New: 2, Old: 1, Proved: true},
-			Writes: 3, Proved: 3},
+			Writes: 3, Proved: 3}, nil,
 			[]string{"The system accepted a login with version 2 and refused a wrong value.", "Version 2 is stored as pending.",
 				"Version 1 is stored as current.", "3 of 3 mapped keys were read back with version 2.", "The system takes version 1 beside it until every key has the new one."}},
-		"no value could be made": {store.RunRow{Run: rotation.Run{State: rotation.RolledBack, Step: rotation.Planned, Begun: rotation.Minted}},
+		"pods are left": {store.RunRow{Run: rotation.Run{State: rotation.Running, Step: rotation.Published, Begun: rotation.RolledOut, New: 2, Proved: true}, Writes: 1, Proved: 1},
+			[]client.RunRollout{{Old: 1}, {Old: 2}, {Ready: 3}},
+			[]string{"The system accepted a login with version 2 and refused a wrong value.", "Version 2 is stored as pending.", "1 of 1 mapped keys were read back with version 2.",
+				"From before the write there are left: 3 pods of 2 workloads."}},
+		"no pod is left": {store.RunRow{Run: rotation.Run{State: rotation.Running, Step: rotation.RolledOut, Begun: rotation.RolledOut, New: 2, Proved: true}, Writes: 1, Proved: 1},
+			[]client.RunRollout{{Ready: 3}},
+			[]string{"The system accepted a login with version 2 and refused a wrong value.", "Version 2 is stored as pending.", "1 of 1 mapped keys were read back with version 2.",
+				"No pod of 1 workload is left from before the write."}},
+		"no value could be made": {store.RunRow{Run: rotation.Run{State: rotation.RolledBack, Step: rotation.Planned, Begun: rotation.Minted}}, nil,
 			[]string{"Nothing was sent to the system.", "No Secret key is mapped to the account."}},
 	} {
-		if diff := cmp.Diff(tt.want, factsOf(tt.row, versions)); diff != "" {
+		if diff := cmp.Diff(tt.want, factsOf(tt.row, versions, tt.rollouts)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}

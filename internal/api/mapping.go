@@ -26,6 +26,8 @@ type Mappings interface {
 	Compare(ctx context.Context, accountID string, at inventory.Entry) (inventory.Comparison, error)
 	// Map fails with fault.Conflict and the code differs when the values are not the same and keep is empty.
 	Map(ctx context.Context, actor identity.Actor, accountID string, at inventory.Entry, keep inventory.Keep) (inventory.Mapping, error)
+	// EditMapping fails with fault.Stale when rev is not the mapping's revision.
+	EditMapping(ctx context.Context, actor identity.Actor, id string, rev int64, onWrite string) error
 	Unmap(ctx context.Context, actor identity.Actor, id string, rev int64) error
 }
 
@@ -35,6 +37,12 @@ type mappingsIn struct {
 }
 
 type newMappingIn struct{ Body client.NewMapping }
+
+type mappingChangeIn struct {
+	IfMatch
+	MappingRef
+	Body client.MappingChange
+}
 
 type mappingDeleteIn struct {
 	IfMatch
@@ -56,6 +64,10 @@ func (s *Server) mappingOps() {
 	}, func(ctx context.Context, c call, in *MappingRef) (*answer[client.Mapping], error) {
 		return s.mapping(ctx, c, in.Mapping)
 	})
+	op(s, operation[mappingChangeIn]{Method: http.MethodPatch, Path: "/mappings/{mapping}", Op: policy.MappingUpdate,
+		Summary: "Say what is done with what reads a mapped key",
+		Object:  of[mappingChangeIn](s.mappingObject),
+	}, s.updateMapping)
 	op(s, operation[mappingDeleteIn]{Method: http.MethodDelete, Path: "/mappings/{mapping}", Op: policy.MappingDelete,
 		Summary: "End a mapping; the key keeps its value",
 		Object:  of[mappingDeleteIn](s.mappingObject),
@@ -175,6 +187,17 @@ func (s *Server) seen(ctx context.Context, c call, keys []inventory.KeyRef) ([]i
 	return out, nil
 }
 
+func (s *Server) updateMapping(ctx context.Context, c call, in *mappingChangeIn) (*answer[client.Mapping], error) {
+	rev, err := in.rev()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Mappings.EditMapping(ctx, c.Actor, in.Mapping, rev, in.Body.OnWrite); err != nil {
+		return nil, err
+	}
+	return s.mapping(ctx, c, in.Mapping)
+}
+
 func (s *Server) deleteMapping(ctx context.Context, c call, in *mappingDeleteIn) (*none, error) {
 	rev, err := in.rev()
 	if err != nil {
@@ -184,7 +207,7 @@ func (s *Server) deleteMapping(ctx context.Context, c call, in *mappingDeleteIn)
 }
 
 func entryOf(m client.NewMapping) inventory.Entry {
-	e := inventory.Entry{SecretID: m.SecretID, Key: m.Key}
+	e := inventory.Entry{SecretID: m.SecretID, Key: m.Key, OnWrite: m.OnWrite}
 	if p := m.Place; p != nil {
 		e.Place = composite.Spec{Format: composite.Format(p.Format), At: p.At, User: p.User, Template: p.Template}
 	}
@@ -216,9 +239,9 @@ func mappingOf(actor identity.Actor, row store.MappingRow) client.Mapping {
 	account := policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}
 	return client.Mapping{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
-		ClusterID: row.ClusterID, ClusterName: row.ClusterName, SecretID: row.SecretID, Namespace: row.Namespace, Secret: row.SecretName, Key: row.Key, Place: placeOf(row.Place),
+		ClusterID: row.ClusterID, ClusterName: row.ClusterName, SecretID: row.SecretID, Namespace: row.Namespace, Secret: row.SecretName, Key: row.Key, Place: placeOf(row.Place), OnWrite: row.OnWrite,
 		State: string(row.State), Reason: sentence(row.Reason), Written: row.Written, Current: row.Current, CheckedAt: orNil(row.CheckedAt),
 		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, Rev: row.Rev,
-		Can: canOf(actor, account, map[string]policy.Operation{"delete": policy.MappingDelete}),
+		Can: canOf(actor, account, map[string]policy.Operation{"update": policy.MappingUpdate, "delete": policy.MappingDelete}),
 	}
 }

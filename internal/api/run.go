@@ -2,14 +2,12 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"slices"
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/identity"
-	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
@@ -21,6 +19,8 @@ type Runs interface {
 	Runs(ctx context.Context, v store.Viewer, q store.RunQuery) (store.Page[store.RunRow], error)
 	// Writes returns the mapped keys of the run's account, with what the run has stored of each.
 	Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error)
+	// RunRollouts returns the workloads that a run restarts, and what of them could not be seen.
+	RunRollouts(ctx context.Context, runID string) ([]store.RolloutRow, []store.CensusNote, error)
 	// AuditEvents returns events, newest first.
 	AuditEvents(ctx context.Context, filter store.AuditFilter) ([]store.AuditEntry, error)
 	Resets
@@ -82,15 +82,18 @@ func (s *Server) run(ctx context.Context, c call, id string) (*answer[client.Run
 	if err != nil {
 		return nil, err
 	}
-	out.Steps = stepsOf(row.Run, proofs)
 	if out.Writes, err = s.writes(ctx, row.Run); err != nil {
 		return nil, err
 	}
+	if err := s.rollouts(ctx, &out); err != nil {
+		return nil, err
+	}
+	out.Steps = stepsOf(row.Run, proofs, len(out.Rollouts))
 	versions, err := s.Objects.Versions(ctx, row.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	out.Facts = factsOf(row, versions)
+	out.Facts = factsOf(row, versions, out.Rollouts)
 	return &answer[client.Run]{ETag: etag(out.Rev), Body: out}, nil
 }
 
@@ -139,6 +142,24 @@ func (s *Server) writes(ctx context.Context, run rotation.Run) ([]client.RunWrit
 	return out, nil
 }
 
+// rollouts fills in the workloads of a run.
+func (s *Server) rollouts(ctx context.Context, run *client.Run) error {
+	all, unseen, err := s.Runs.RunRollouts(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	for _, r := range all {
+		run.Rollouts = append(run.Rollouts, client.RunRollout{
+			ClusterID: r.ClusterID, Cluster: r.ClusterName, Kind: r.Kind, Namespace: r.Namespace, Name: r.Name, UID: r.UID, State: string(r.State),
+			Wanted: r.Wanted, New: r.New, Ready: r.Ready, Old: r.Old, Reason: sentence(r.Reason), Cure: sentence(r.Cure), At: orNil(r.At),
+		})
+	}
+	for _, u := range unseen {
+		run.Unseen = append(run.Unseen, sentence(u.ClusterName+": "+u.Note))
+	}
+	return nil
+}
+
 func runOf(actor identity.Actor, row store.RunRow) client.Run {
 	can := canOf(actor, policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}, map[string]policy.Operation{"resume": policy.RunResume})
 	if row.State != rotation.Waiting && row.State != rotation.NeedsAttention {
@@ -156,8 +177,9 @@ func runOf(actor identity.Actor, row store.RunRow) client.Run {
 	return out
 }
 
-// stepsOf says what became of each step, from what is stored of the run and the events of its steps.
-func stepsOf(run rotation.Run, proofs map[rotation.Step]store.AuditEntry) []client.RunStep {
+// stepsOf says what became of each step, from what is stored of the run, the events of its steps and how many workloads
+// it had to restart.
+func stepsOf(run rotation.Run, proofs map[rotation.Step]store.AuditEntry, workloads int) []client.RunStep {
 	all := rotation.Steps()
 	done := slices.Index(all, run.Step)
 	steps := make([]client.RunStep, len(all))
@@ -168,7 +190,7 @@ func stepsOf(run rotation.Run, proofs map[rotation.Step]store.AuditEntry) []clie
 		case step == rotation.Planned:
 			x.State, x.At = string(rotation.StepDone), orNil(run.CreatedAt)
 		case i <= done:
-			x.State, x.At, x.Note = string(passed(run, step, note)), orNil(proof.At), sentence(note)
+			x.State, x.At, x.Note = string(passed(run, step, workloads)), orNil(proof.At), sentence(note)
 		case i == done+1:
 			x.State, x.Note = string(nextState(run, step)), sentence(run.Reason)
 		case run.State.Ended():
@@ -183,14 +205,14 @@ func stepsOf(run rotation.Run, proofs map[rotation.Step]store.AuditEntry) []clie
 
 // passed says whether a step that is behind the run did something. Where there was nothing to log in to, nothing was
 // applied, proved or refused.
-func passed(run rotation.Run, step rotation.Step, note string) rotation.StepState {
+func passed(run rotation.Run, step rotation.Step, workloads int) rotation.StepState {
 	judged := slices.Index(rotation.Steps(), run.Step) >= slices.Index(rotation.Steps(), rotation.Verified)
 	skipped := false
 	switch step {
 	case rotation.Applied, rotation.Verified:
 		skipped = judged && !run.Proved
 	case rotation.RolledOut:
-		skipped = note != "" // it notes why consumers are left alone
+		skipped = workloads == 0
 	case rotation.RetiredOld:
 		skipped = !run.Proved || run.Old == 0
 	}
@@ -223,65 +245,4 @@ func nextState(run rotation.Run, step rotation.Step) rotation.StepState {
 		return rotation.StepRunning
 	}
 	return rotation.StepToDo
-}
-
-// factsOf says in sentences what is known of a run now, and what is not.
-func factsOf(row store.RunRow, versions []inventory.Version) []string {
-	facts := []string{acceptedFact(row.Run)}
-	for _, number := range []int64{row.New, row.Old} {
-		i := slices.IndexFunc(versions, func(v inventory.Version) bool { return v.Number == number })
-		if i >= 0 {
-			facts = append(facts, fmt.Sprintf("Version %d is stored as %s.", number, versions[i].Stage))
-		}
-	}
-	switch {
-	case row.Writes == 0:
-		facts = append(facts, "No Secret key is mapped to the account.")
-	case row.New > 0:
-		facts = append(facts, fmt.Sprintf("%d of %d mapped keys were read back with version %d.", row.Proved, row.Writes, row.New))
-	}
-	if old := oldFact(row.Run); old != "" {
-		facts = append(facts, old)
-	}
-	return facts
-}
-
-// acceptedFact says which value the system accepts, as far as this run has proved it.
-func acceptedFact(run rotation.Run) string {
-	reached := func(step rotation.Step) bool {
-		return slices.Index(rotation.Steps(), run.Step) >= slices.Index(rotation.Steps(), step)
-	}
-	switch {
-	case reached(rotation.Verified) && run.Proved:
-		return fmt.Sprintf("The system accepted a login with version %d and refused a wrong value.", run.New)
-	case reached(rotation.Verified):
-		return fmt.Sprintf("There is no system to log in to: version %d is stored, not proved.", run.New)
-	case reached(rotation.Applied):
-		return fmt.Sprintf("The change to version %d was sent and answered; no proof by a fresh login is stored yet.", run.New)
-	case run.State == rotation.RolledBack && run.Begun != rotation.Applied:
-		return "Nothing was sent to the system."
-	case run.State == rotation.RolledBack:
-		return "The system refused the change, and what it accepts is what it accepted before."
-	case run.Begun == rotation.Applied && run.Old > 0:
-		return fmt.Sprintf("Whether the system accepts version %d or version %d is not known yet; both are in the vault.", run.Old, run.New)
-	case run.Begun == rotation.Applied:
-		return fmt.Sprintf("Whether the system accepts version %d is not known yet; it is in the vault.", run.New)
-	case run.New > 0: // an earlier value of this run may have been sent and refused
-		return fmt.Sprintf("Version %d was not sent to the system yet.", run.New)
-	}
-	return "Nothing was sent to the system yet."
-}
-
-// oldFact says whether the old value still works, if there is one that matters.
-func oldFact(run rotation.Run) string {
-	all := rotation.Steps()
-	switch at := slices.Index(all, run.Step); {
-	case run.Old == 0 || !run.Proved:
-		return ""
-	case run.Strategy == rotation.Overlap && at < slices.Index(all, rotation.RetiredOld):
-		return fmt.Sprintf("The system takes version %d beside it until every key has the new one.", run.Old)
-	case at >= slices.Index(all, rotation.RetiredOld):
-		return fmt.Sprintf("The system refused a login with version %d.", run.Old)
-	}
-	return fmt.Sprintf("Whether the system still accepts version %d was not settled yet.", run.Old)
 }

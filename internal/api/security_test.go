@@ -157,7 +157,7 @@ func (x *exposed) body(key string) any {
 	return map[string]any{
 		"PATCH /clusters/{cluster}": client.ClusterChange{Name: &name}, "PATCH /resources/{resource}": client.ResourceChange{Name: &name},
 		"PATCH /accounts/{account}": client.AccountChange{Name: &name}, "PATCH /users/{user}": client.UserChange{DisplayName: &text},
-		"PATCH /groups/{group}": client.GroupChange{Description: &text},
+		"PATCH /groups/{group}": client.GroupChange{Description: &text}, "PATCH /mappings/{mapping}": client.MappingChange{OnWrite: "ask"},
 	}[key]
 }
 

@@ -57,7 +57,7 @@ func accountFixtures() map[string]any {
 		VerifiedAt: agoP(time.Minute), Current: 3, ChangedAt: agoP(2 * time.Hour), Mappings: map[string]int64{"in_sync": 1, "behind": 1},
 		CreatedAt: ago(30 * time.Hour), Rev: 5}
 	mapping := client.Mapping{ID: "m1", AccountID: "a1", AccountName: "app", ResourceID: "r2", ResourceName: "orders-db", ClusterID: "c1",
-		ClusterName: "prod-eu", SecretID: "s1", Namespace: "shop", Secret: "web", Key: "PASSWORD", State: "in_sync", Written: 3, Current: 3,
+		ClusterName: "prod-eu", SecretID: "s1", Namespace: "shop", Secret: "web", Key: "PASSWORD", OnWrite: "restart", State: "in_sync", Written: 3, Current: 3,
 		CreatedBy: "ann", CreatedAt: ago(time.Hour), Rev: 2}
 	web := client.Secret{ID: "s1", ClusterID: "c1", ClusterName: "prod-eu", ResourceID: "r1", ResourceName: "shop-prod-eu", Namespace: "shop",
 		Name: "web", Type: "Opaque", Labels: map[string]string{"app": "web"}, Size: 1536, KeyCount: 2, MappedKeys: 1, Current: 2,
@@ -98,6 +98,7 @@ func accountFixtures() map[string]any {
 		"GET /mappings":                   page(mapping),
 		"GET /mappings/m1":                mapping,
 		"POST /mappings":                  mapping,
+		"PATCH /mappings/m1":              mapping,
 		"DELETE /mappings/m1":             "",
 		"GET /runs":                       page(run),
 		"GET /runs/" + runID:              run,
@@ -152,7 +153,8 @@ func theRun() client.Run {
 		New: 4, Old: 3, Proved: true, Keys: 2, KeysProved: 2, Actor: "ann", CreatedAt: ago(time.Minute), UpdatedAt: ago(time.Second),
 		EndedAt: agoP(time.Second), Rev: 9,
 		Steps: []client.RunStep{{Name: "minted", State: "done", At: agoP(50 * time.Second)}, {Name: "applied", State: "done", At: agoP(40 * time.Second), Note: "with its own login"},
-			{Name: "rolled_out", State: "skipped", At: agoP(5 * time.Second)}},
-		Writes: []client.RunWrite{{MappingID: "m1", Cluster: "prod-eu", Namespace: "shop", Secret: "web", Key: "PASSWORD", State: "in_sync", At: agoP(6 * time.Second)}},
-		Facts:  []string{"The system accepts the new value.", "Every mapped key has it."}}
+			{Name: "rolled_out", State: "done", At: agoP(5 * time.Second), Note: "No pod of 1 workload is left from before the write."}},
+		Writes:   []client.RunWrite{{MappingID: "m1", Cluster: "prod-eu", Namespace: "shop", Secret: "web", Key: "PASSWORD", State: "in_sync", At: agoP(6 * time.Second)}},
+		Rollouts: []client.RunRollout{{Cluster: "prod-eu", Kind: "Deployment", Namespace: "shop", Name: "api", State: "done", Wanted: 3, New: 3, Ready: 3, At: agoP(5 * time.Second)}},
+		Facts:    []string{"The system accepts the new value.", "Every mapped key has it."}}
 }

@@ -15,7 +15,7 @@ import (
 
 func (k *command) mappingCommands() *cobra.Command {
 	return k.group("mapping", "Which Secret keys carry which account's credential",
-		k.mappingList(), k.mappingAdd(), k.mappingDelete())
+		k.mappingList(), k.mappingAdd(), k.mappingEdit(), k.mappingDelete())
 }
 
 // keyPath names a Secret key. No part has a slash in it.
@@ -43,6 +43,7 @@ func (k *command) mappingView() view[client.Mapping] {
 		{head: "ACCOUNT", cell: func(m row) string { return m.ResourceName + "/" + m.AccountName }, flexible: true},
 	}, v.columns...)
 	v.columns = append(v.columns,
+		column[row]{head: "ON WRITE", cell: func(m row) string { return m.OnWrite }, wide: true},
 		column[row]{head: "PLACE", cell: func(m row) string { return placeText(m.Place) }, wide: true},
 		column[row]{head: "CURRENT", cell: func(m row) string { return version(m.Current) }, wide: true},
 		column[row]{head: "CHECKED", cell: func(m row) string { return k.ageOf(m.CheckedAt) }, wide: true},
@@ -155,9 +156,9 @@ func (p *placeFlags) place() (*client.Place, error) {
 }
 
 func (k *command) mappingAdd() *cobra.Command {
-	var keep string
+	var keep, onWrite string
 	var at placeFlags
-	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--format F [--at PLACE]] [--keep vault|cluster]",
+	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--format F [--at PLACE]] [--on-write W] [--keep vault|cluster]",
 		"Say that a key, or a part of its value, carries an account's credential", 2, 2, func(ctx context.Context, api *client.Client, args []string) error {
 			place, err := at.place()
 			if err != nil {
@@ -165,6 +166,9 @@ func (k *command) mappingAdd() *cobra.Command {
 			}
 			if keep != "" && keep != "vault" && keep != "cluster" {
 				return usage("--keep is vault or cluster")
+			}
+			if err := checkOnWrite(onWrite); err != nil {
+				return err
 			}
 			account, err := onlyAccount(ctx, api, args[0])
 			if err != nil {
@@ -174,7 +178,7 @@ func (k *command) mappingAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Place: place, Keep: keep})
+			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Place: place, OnWrite: onWrite, Keep: keep})
 			if err != nil {
 				return err
 			}
@@ -182,6 +186,7 @@ func (k *command) mappingAdd() *cobra.Command {
 			return k.printMapping(m)
 		})
 	at.add(c)
+	onWriteFlag(c, &onWrite)
 	c.Flags().StringVar(&keep, "keep", "", "which side is right if their values differ: vault or cluster")
 	_ = c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions([]string{"vault", "cluster"}, cobra.ShellCompDirectiveNoFileComp))
 	c.ValidArgsFunction = k.complete(accountNames, keyPaths)
@@ -191,8 +196,50 @@ func (k *command) mappingAdd() *cobra.Command {
 func (k *command) printMapping(m client.Mapping) error {
 	return printOne(k, m, m.ID, []fact{
 		{"account", m.ResourceName + "/" + m.AccountName}, {"key", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)}, {"place", placeText(m.Place)},
+		{"on write", m.OnWrite},
 		{"state", word(state.Key, m.State)}, {"reason", m.Reason}, {"version", version(m.Written)}, {"id", m.ID},
 	})
+}
+
+// onWrites are the words of --on-write.
+var onWrites = []string{"restart", "ask", "nothing"}
+
+func onWriteFlag(c *cobra.Command, word *string) {
+	c.Flags().StringVar(word, "on-write", "", "what a reset does with the workloads that read the key: restart (and watch them), ask first, nothing")
+	_ = c.RegisterFlagCompletionFunc("on-write", cobra.FixedCompletions(onWrites, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func checkOnWrite(word string) error {
+	if word != "" && !slices.Contains(onWrites, word) {
+		return usage("--on-write is restart, ask or nothing")
+	}
+	return nil
+}
+
+func (k *command) mappingEdit() *cobra.Command {
+	var onWrite string
+	c := k.call("edit (MAPPING | CLUSTER/NAMESPACE/SECRET/KEY) --on-write restart|ask|nothing", "Say what a reset does with the workloads that read a key", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			if onWrite == "" {
+				return usage("say what to change: --on-write")
+			}
+			if err := checkOnWrite(onWrite); err != nil {
+				return err
+			}
+			was, err := findMapping(ctx, api, args[0])
+			if err != nil {
+				return err
+			}
+			m, err := api.UpdateMapping(ctx, was.ID, was.Rev, client.MappingChange{OnWrite: onWrite})
+			if err != nil {
+				return err
+			}
+			k.done("The mapping of %s is changed.", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key))
+			return k.printMapping(m)
+		})
+	onWriteFlag(c, &onWrite)
+	c.ValidArgsFunction = k.complete(keyPaths)
+	return c
 }
 
 func (k *command) mappingDelete() *cobra.Command {

@@ -146,6 +146,9 @@ func (k *command) watchRun(ctx context.Context, api *client.Client, id string) e
 // printSteps prints what is new since printed, which it updates.
 func (k *command) printSteps(run client.Run, printed map[string]string) {
 	for _, step := range run.Steps {
+		if step.Name == "rolled_out" {
+			k.printRollouts(run.Rollouts, printed)
+		}
 		if !stepDone[step.State] || printed[step.Name] == step.State {
 			continue
 		}
@@ -159,6 +162,23 @@ func (k *command) printSteps(run client.Run, printed map[string]string) {
 	if waits := run.State + run.Reason; !runOver(run) && run.State == "waiting" && printed[""] != waits {
 		printed[""] = waits
 		k.done("%s%s", word(state.Run, run.State), after(": ", run.Reason))
+	}
+}
+
+// printRollouts prints the workloads that got on since printed.
+func (k *command) printRollouts(all []client.RunRollout, printed map[string]string) {
+	for _, r := range all {
+		now := fmt.Sprintf("%s: %d of %d pods ready on the new value, %d old left%s", word(state.Rollout, r.State), r.Ready, r.Wanted, r.Old, after("; ", r.Reason))
+		id := "rollout " + r.ClusterID + "/" + r.UID
+		if printed[id] == now || r.State == "to_do" {
+			continue
+		}
+		printed[id] = now
+		at := "        "
+		if r.At != nil {
+			at = r.At.UTC().Format("15:04:05")
+		}
+		_, _ = fmt.Fprintf(k.Out, "%s    %s/%s/%s  %s\n", at, clean(r.Namespace), clean(r.Kind), clean(r.Name), clean(now))
 	}
 }
 

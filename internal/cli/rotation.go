@@ -114,7 +114,10 @@ func (k *command) printRun(r client.Run) error {
 	for _, f := range r.Facts {
 		facts = append(facts, fact{"known", f})
 	}
-	return printOne(k, r, r.ID, facts, part(k, stepView(), r.Steps), part(k, writeView(), r.Writes))
+	for _, u := range r.Unseen {
+		facts = append(facts, fact{"unseen", u})
+	}
+	return printOne(k, r, r.ID, facts, part(k, stepView(), r.Steps), part(k, writeView(), r.Writes), part(k, rolloutView(), r.Rollouts))
 }
 
 func stepView() view[client.RunStep] {
@@ -136,5 +139,18 @@ func writeView() view[client.RunWrite] {
 		{head: "CURE", cell: func(w row) string { return w.Cure }, wide: true},
 		{head: "TAKEN OVER FROM", cell: func(w row) string { return w.Taken }, wide: true},
 		{head: "AT", cell: func(w row) string { return instantOf(w.At) }, wide: true},
+	}}
+}
+
+func rolloutView() view[client.RunRollout] {
+	type row = client.RunRollout
+	return view[row]{columns: []column[row]{
+		{head: "WORKLOAD", cell: func(r row) string { return r.Cluster + "/" + r.Namespace + "/" + r.Kind + "/" + r.Name }, flexible: true},
+		{head: "STATE", cell: func(r row) string { return word(state.Rollout, r.State) }},
+		{head: "READY", cell: func(r row) string { return fmt.Sprintf("%d/%d", r.Ready, r.Wanted) }},
+		{head: "OLD", cell: func(r row) string { return fmt.Sprint(r.Old) }},
+		{head: "REASON", cell: func(r row) string { return r.Reason }, flexible: true},
+		{head: "CURE", cell: func(r row) string { return r.Cure }, wide: true},
+		{head: "AT", cell: func(r row) string { return instantOf(r.At) }, wide: true},
 	}}
 }

@@ -20,11 +20,17 @@ func TestResetWaitsForTheRun(t *testing.T) {
 		r := run
 		if looks <= len(run.Steps) {
 			r.State, r.Steps = "running", append(slices.Clone(run.Steps[:looks-1]), client.RunStep{Name: run.Steps[looks-1].Name, State: "running"})
+			r.Rollouts = nil
+			if looks == len(run.Steps) {
+				r.Rollouts = []client.RunRollout{{Cluster: "prod-eu", Kind: "Deployment", Namespace: "shop", Name: "api", State: "rolling", Wanted: 3, Ready: 1, Old: 2, Reason: "pod api-1 cannot pull its image", At: agoP(7 * time.Second)}}
+			}
 		}
 		return r
 	}
 	r := w.run("", "account", "reset", "orders-db/app", "--wait")
-	want := "run: " + runID + "\n11:59:10  minted       done\n11:59:20  applied      done: with its own login\n11:59:55  rolled out   skipped\n" +
+	want := "run: " + runID + "\n11:59:10  minted       done\n11:59:20  applied      done: with its own login\n11:59:53    shop/Deployment/api  rolling: 1 of 3 pods ready on the new value, 2 old left; pod api-1 cannot pull its image\n" +
+		"11:59:55    shop/Deployment/api  done: 3 of 3 pods ready on the new value, 0 old left\n" +
+		"11:59:55  rolled out   done: No pod of 1 workload is left from before the write.\n" +
 		"state: done\nknown: The system accepts the new value.\nknown: Every mapped key has it.\n"
 	if r.code != 0 || r.out != want || looks != 4 {
 		t.Errorf("%d looks, %+v", looks, r)

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -70,6 +71,8 @@ type MapStore interface {
 	// the whole value.
 	MapKey(ctx context.Context, m Mapping, part *vault.Fingerprint, secretRev int64, adopted *Version, ev audit.Event) error
 	DeleteMapping(ctx context.Context, id string, rev int64, ev audit.Event) error
+	// SetOnWrite fails with fault.Stale when rev is not the stored one.
+	SetOnWrite(ctx context.Context, id string, rev int64, onWrite string, ev audit.Event) error
 	// KeysWith returns keys with that fingerprint that are not mapped, at most limit.
 	KeysWith(ctx context.Context, fp vault.Fingerprint, limit int) ([]KeyRef, error)
 }
@@ -92,6 +95,8 @@ const mostEquals = 50
 type Entry struct {
 	SecretID, Key string
 	Place         composite.Spec
+	// OnWrite is what Map stores as [Mapping.OnWrite]; empty means restart.
+	OnWrite string
 }
 
 // Compare says how a key compares with an account. It opens both and shows neither.
@@ -244,13 +249,16 @@ func (s *Mapper) Map(ctx context.Context, actor identity.Actor, accountID string
 	defer p.wipe()
 	now := time.Now().UTC()
 	m := Mapping{ID: uuid.Must(uuid.NewV7()).String(), AccountID: accountID, SecretID: at.SecretID, Key: at.Key, Place: at.Place, UID: p.secret.UID,
-		CheckedAt: now, CreatedBy: actor.Name, CreatedAt: now}
+		OnWrite: cmp.Or(at.OnWrite, "restart"), CheckedAt: now, CreatedBy: actor.Name, CreatedAt: now}
 	ev := audit.New(actor, "mapping.create", audit.Object{Kind: "mapping", ID: m.ID, Parent: accountID,
 		Name: p.account.Name + " → " + p.secret.Namespace + "/" + p.secret.Name + ":" + at.Key})
 	var stands *vault.Fingerprint // at a place that is a part of the value
 	if !at.Place.IsWhole() {
 		stands = partPrint(s.Vault, at.Place, p.value)
 		ev = ev.With("format", string(at.Place.Format))
+	}
+	if m.OnWrite != "restart" {
+		ev = ev.With("onWrite", m.OnWrite)
 	}
 	var adopted *Version
 	switch {
@@ -321,6 +329,19 @@ func (s *Mapper) Unmap(ctx context.Context, actor identity.Actor, id string, rev
 	}
 	ev := audit.New(actor, "mapping.delete", audit.Object{Kind: "mapping", ID: id, Parent: m.AccountID}).With("secret", m.SecretID).With("key", m.Key)
 	return s.Store.DeleteMapping(ctx, id, rev, ev)
+}
+
+// EditMapping says what is done from now on with what reads a mapped key after it was written: "restart", "ask" or
+// "nothing". A run that has looked who reads it already is not changed by that. It fails with fault.Stale when rev is not
+// the stored one.
+func (s *Mapper) EditMapping(ctx context.Context, actor identity.Actor, id string, rev int64, onWrite string) error {
+	m, err := s.Store.Mapping(ctx, id)
+	if err != nil {
+		return err
+	}
+	ev := audit.New(actor, "mapping.update", audit.Object{Kind: "mapping", ID: id, Parent: m.AccountID}).With("secret", m.SecretID).With("key", m.Key).
+		With("onWrite", onWrite)
+	return s.Store.SetOnWrite(ctx, id, rev, onWrite, ev)
 }
 
 // publicReason is the message of a fault; of any other error only that there was one.

@@ -61,7 +61,9 @@ type Mapping struct {
 	SecretID  string
 	Key       string
 	Place     composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
-	UID       string         // the Secret's, when it was mapped
+	// OnWrite is what is done with what reads the key after it was written: "restart", "ask" or "nothing".
+	OnWrite string
+	UID     string // the Secret's, when it was mapped
 	// Written is the number of the version that was last proved to stand there; 0 if none was.
 	Written int64
 	// Fingerprint is that of the credential that should stand there.

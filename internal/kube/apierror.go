@@ -21,6 +21,7 @@ import (
 const (
 	codeAdmission = "admission-denied"
 	codeRight     = "cluster-right-missing"
+	codeToken     = "cluster-token-refused"
 )
 
 // apiFault turns an error of the API server or of the way to it into a fault. what names the attempt, such as "patch
@@ -47,7 +48,7 @@ func apiFault(err error, what string) error {
 	case code == http.StatusForbidden && strings.Contains(msg, "exceeded quota"):
 		return f(fault.Conflict, "quota-exceeded", "a quota of the namespace is used up", "raise the ResourceQuota")
 	case code == http.StatusUnauthorized:
-		return f(fault.Denied, "cluster-token-refused", "the cluster does not accept the token", "test the cluster and renew its token")
+		return f(fault.Denied, codeToken, "the cluster does not accept the token", "test the cluster and renew its token")
 	case code == http.StatusForbidden:
 		cause := "the connector has no right to do it"
 		if right, ok := lackedRight(msg); ok {

@@ -17,7 +17,7 @@ import (
 var plane *testbed.ControlPlane
 
 func TestMain(m *testing.M) {
-	p, err := testbed.StartControlPlane(context.Background(), testbed.Options{})
+	p, err := testbed.StartControlPlane(context.Background(), testbed.Options{Nodes: 3})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

@@ -1,5 +1,5 @@
 // Package kube is everything that touches a Kubernetes API server: the guarded connection, the three checks of a new
-// cluster, the least-privilege manifest, and reading and writing Secrets.
+// cluster, the least-privilege manifest, reading and writing Secrets, and finding and restarting what reads them.
 //
 // Invariants: a token is sent only to the host that it was given for, and only after that host's certificate was
 // verified; an address that the guard refuses is never dialled, whatever DNS says at that moment; no redirect and no
@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
@@ -74,6 +75,7 @@ type Conn struct {
 	http   *http.Client
 	typed  kubernetes.Interface
 	meta   metadata.Interface
+	loose  dynamic.Interface // workloads, among them kinds that client-go has no types of
 	idle   func()
 	tokens func() TokenState
 }
@@ -100,6 +102,10 @@ func Dial(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the cluster's URL is not usable").WithCode("cluster-url").WithField("server")
 	}
+	loose, err := dynamic.NewForConfigAndClient(dynamic.ConfigFor(rc), client)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "the cluster's URL is not usable").WithCode("cluster-url").WithField("server")
+	}
 	rc.ContentConfig = rest.ContentConfig{
 		ContentType:        runtime.ContentTypeProtobuf,
 		AcceptContentTypes: runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON,
@@ -108,7 +114,7 @@ func Dial(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the cluster's URL is not usable").WithCode("cluster-url").WithField("server")
 	}
-	c := &Conn{server: server, http: client, typed: typed, meta: mc, idle: transport.CloseIdleConnections}
+	c := &Conn{server: server, http: client, typed: typed, meta: mc, loose: loose, idle: transport.CloseIdleConnections}
 	c.useShort(cfg, gate)
 	return c, nil
 }

@@ -71,21 +71,47 @@ func ClassifyOwner(s Secret, key string) Ownership {
 
 // marked looks at the labels and annotations that deployment tools leave.
 func marked(s Secret) (Ownership, bool) {
-	switch {
-	case s.Annotations["argocd.argoproj.io/tracking-id"] != "" || s.Labels["argocd.argoproj.io/instance"] != "":
+	switch tool, name := managedBy(s.Labels, s.Annotations); tool {
+	case toolArgoCD:
 		return Ownership{OwnedByReconciler, "Argo CD",
 			"add ignoreDifferences for /data of this Secret with RespectIgnoreDifferences=true and ServerSideApply=true, or leave the Secret out of the application"}, true
-	case s.Labels["kustomize.toolkit.fluxcd.io/name"] != "":
-		return Ownership{OwnedByReconciler, "Flux Kustomization " + s.Labels["kustomize.toolkit.fluxcd.io/name"],
+	case toolFluxKustomize:
+		return Ownership{OwnedByReconciler, "Flux Kustomization " + name,
 			"annotate the Secret with kustomize.toolkit.fluxcd.io/ssa: IfNotPresent, or leave it out of the Kustomization"}, true
-	case s.Labels["helm.toolkit.fluxcd.io/name"] != "":
-		return Ownership{OwnedByReconciler, "Flux HelmRelease " + s.Labels["helm.toolkit.fluxcd.io/name"],
+	case toolFluxHelm:
+		return Ownership{OwnedByReconciler, "Flux HelmRelease " + name,
 			"give the chart an existing Secret, or leave drift detection off for it"}, true
-	case s.Labels["app.kubernetes.io/managed-by"] == "Helm" || s.Annotations["meta.helm.sh/release-name"] != "":
-		return Ownership{OwnedByReconciler, "Helm release " + s.Annotations["meta.helm.sh/release-name"],
+	case toolHelm:
+		return Ownership{OwnedByReconciler, "Helm release " + name,
 			"the next helm upgrade may write the value again: give the chart an existing Secret instead"}, true
 	}
 	return Ownership{}, false
+}
+
+// tool is a deployment tool that keeps objects equal to a source.
+type tool string
+
+const (
+	toolArgoCD        tool = "Argo CD"
+	toolFluxKustomize tool = "Flux Kustomization"
+	toolFluxHelm      tool = "Flux HelmRelease"
+	toolHelm          tool = "Helm"
+)
+
+// managedBy returns which tool an object's labels and annotations name as its own, and the name of what it belongs to
+// there; both are empty when none does.
+func managedBy(labels, annotations map[string]string) (by tool, name string) {
+	switch {
+	case annotations["argocd.argoproj.io/tracking-id"] != "" || labels["argocd.argoproj.io/instance"] != "":
+		return toolArgoCD, ""
+	case labels["kustomize.toolkit.fluxcd.io/name"] != "":
+		return toolFluxKustomize, labels["kustomize.toolkit.fluxcd.io/name"]
+	case labels["helm.toolkit.fluxcd.io/name"] != "":
+		return toolFluxHelm, labels["helm.toolkit.fluxcd.io/name"]
+	case labels["app.kubernetes.io/managed-by"] == "Helm" || annotations["meta.helm.sh/release-name"] != "":
+		return toolHelm, annotations["meta.helm.sh/release-name"]
+	}
+	return "", ""
 }
 
 // lastWriter returns the manager that wrote key last.

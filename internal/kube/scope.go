@@ -101,6 +101,9 @@ func (s Scope) roles() []role {
 		{workloadsWhy, "apps", []string{"daemonsets", "deployments", "statefulsets"}, workloads, nil},
 		{"Prove which pods still run on an old value.", "", []string{"pods"}, read(), nil},
 	}
+	if s.Restart {
+		rules = append(rules, restartRules()...)
+	}
 	var out []role
 	if s.WholeCluster {
 		rules = append(rules, rule{"Offer the namespaces to choose from, and know the cluster again by the uid of kube-system.",
@@ -116,6 +119,21 @@ func (s Scope) roles() []role {
 	return append(out, role{"keyturn-token", ConnectorNamespace, []rule{{
 		"Work with short tokens of this account in place of the long-lived one.",
 		"", []string{"serviceaccounts/token"}, []string{"create"}, []string{ConnectorAccount}}}})
+}
+
+// restartRules are the rights to find all who read a Secret, to restart them and to prove the end of it, beyond those that
+// every connector has.
+func restartRules() []rule {
+	list := []string{"list"}
+	return []rule{
+		{"Restart Rollouts of Argo Rollouts by a mark in their pod template, and see the end of it. Without Argo Rollouts it gives nothing.",
+			"argoproj.io", []string{"rollouts"}, []string{"get", "list", "watch", "patch"}, nil},
+		{"Know which pods belong to which workload.", "apps", []string{"replicasets"}, []string{"list", "watch"}, nil},
+		{"See which jobs read a Secret.", "batch", []string{"cronjobs", "jobs"}, list, nil},
+		{"See which accounts pull images with a Secret.", "", []string{"serviceaccounts"}, list, nil},
+		{"See which hosts are served with a Secret's certificate.", "networking.k8s.io", []string{"ingresses"}, list, nil},
+		{"See before a restart whether it would go below what a budget protects.", "policy", []string{"poddisruptionbudgets"}, list, nil},
+	}
 }
 
 func (r role) rights() []Right {

@@ -37,6 +37,7 @@ const (
 	MappingList   Operation = "mapping.list"
 	MappingGet    Operation = "mapping.get"    // decided on the account
 	MappingCreate Operation = "mapping.create" // decided on the account, and again on the Secret's resource
+	MappingUpdate Operation = "mapping.update" // decided on the account
 	MappingDelete Operation = "mapping.delete" // decided on the account
 
 	RunList   Operation = "run.list"

@@ -58,6 +58,7 @@ var table = map[Operation]row{
 	MappingList:   {always, always, always, always, false, false},
 	MappingGet:    {always, view, always, view, false, false},
 	MappingCreate: {always, manage, never, manage, false, false},
+	MappingUpdate: {always, manage, never, manage, false, false},
 	MappingDelete: {always, manage, never, manage, false, false},
 
 	RunList:   {always, always, always, always, false, false},

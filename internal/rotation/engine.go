@@ -27,6 +27,7 @@ type Leases interface {
 // another one, and commits the event in the same transaction. All may be called by several goroutines at once.
 type Store interface {
 	Leases
+	RolloutStore
 	// Begin stores that the effect of step may be started from now on.
 	Begin(ctx context.Context, run Run, step Step) error
 	// Mint stores run.New as a pending version with its sealed value, run.Prepared, and the step minted. A pending version
@@ -68,6 +69,9 @@ type Engine struct {
 	Lease time.Duration
 	// MaxTries is how often a step is tried against something that does not answer before the run needs attention.
 	MaxTries int
+	// StuckFor is how long the restart of a workload may not get on before the run says so, RollFor how long it may take;
+	// zero means DefaultStuckFor and DefaultRollFor.
+	StuckFor, RollFor time.Duration
 	// Saw, if set, is given the Secrets of a cluster as they were read back after they were written, so that the repository
 	// has them too. It may be called by several goroutines at once, and again for what it has. Until it succeeds the writes
 	// do not count as done.
@@ -142,7 +146,7 @@ func (e *Engine) advance(ctx context.Context, run Run) (Run, error) {
 	case Verified:
 		return e.publish(ctx, run)
 	case Published:
-		return e.passed(ctx, run, RolledOut, "consumers are not restarted by this run")
+		return e.rollOut(ctx, run)
 	case RolledOut:
 		return e.retire(ctx, run)
 	default:

@@ -15,6 +15,8 @@ import (
 // Clusters gives a run its way into a cluster.
 type Clusters interface {
 	Open(ctx context.Context, clusterID string) (Cluster, error)
+	// Workloads opens the way to what reads a cluster's Secrets. may is false where the connector has no right to restart it.
+	Workloads(ctx context.Context, clusterID string) (w Workloads, may bool, err error)
 }
 
 // Cluster reads and writes Secrets of one cluster. Both methods may be called by several goroutines at once.

@@ -145,6 +145,7 @@ type Write struct {
 	Namespace, Name string
 	UID             string // the Secret's, as mapped; another one means that it was made anew
 	Key             string
+	OnWrite         OnWrite
 	Place           composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
 	State           WriteState
 	Reason, Cure    string

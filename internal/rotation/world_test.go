@@ -39,6 +39,10 @@ type world struct {
 	reconciled bool
 	saw        map[string]string // what the repository was told of written keys
 
+	workloads map[string]*workload // by name; nil: no mapping asks for a restart
+	censused  bool
+	rollouts  []Rollout
+
 	faults map[string]mode // by name of the call, used up once
 	crash  string          // the point at which the process dies, once
 }
@@ -87,7 +91,7 @@ func newWorld(t *testing.T) *world {
 	for i := range 3 {
 		name := fmt.Sprintf("s%d", i)
 		w.secrets["c1/"+name] = &secret{uid: "uid-" + name, rv: "1", data: map[string]string{"password": "old", "other": "stays"}}
-		w.writes = append(w.writes, Write{MappingID: "m" + name, ClusterID: "c1", SecretID: name, Namespace: "ns", Name: name, UID: "uid-" + name, Key: "password", State: WriteToDo})
+		w.writes = append(w.writes, Write{MappingID: "m" + name, ClusterID: "c1", SecretID: name, Namespace: "ns", Name: name, UID: "uid-" + name, Key: "password", OnWrite: OnWriteNothing, State: WriteToDo})
 	}
 	return w
 }
@@ -115,7 +119,7 @@ func text(v vault.Value) (s string) {
 
 func (w *world) engine() *Engine {
 	e := &Engine{Store: w, Vault: w.ring, Targets: w, Clusters: clusters{w}, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		Owner: "test", Lease: time.Minute, MaxTries: 5, Saw: w.sees}
+		Owner: "test", Lease: time.Minute, MaxTries: 5, Saw: w.sees, StuckFor: 10 * time.Millisecond}
 	e.At = func(point string) {
 		w.mu.Lock()
 		die := w.crash == point

@@ -38,9 +38,9 @@ func (s *Store) MapKey(ctx context.Context, m inventory.Mapping, part *vault.Fin
 		if err != nil {
 			return err
 		}
-		_, err = exec(ctx, tx, `INSERT INTO mappings (id, account_id, secret_id, key_name, uid, written, state, reason, checked_at, created_by, created_at, rev, fingerprint, place)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,1,$12,$13)`,
-			m.ID, m.AccountID, m.SecretID, m.Key, m.UID, m.Written, string(m.State), m.Reason, micro(m.CheckedAt), m.CreatedBy, micro(m.CreatedAt), m.Fingerprint[:], place)
+		_, err = exec(ctx, tx, `INSERT INTO mappings (id, account_id, secret_id, key_name, uid, written, state, reason, checked_at, created_by, created_at, rev, fingerprint, place, on_write)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,1,$12,$13,$14)`,
+			m.ID, m.AccountID, m.SecretID, m.Key, m.UID, m.Written, string(m.State), m.Reason, micro(m.CheckedAt), m.CreatedBy, micro(m.CreatedAt), m.Fingerprint[:], place, m.OnWrite)
 		if err != nil {
 			return err
 		}

@@ -62,12 +62,23 @@ func (s *Store) DeleteMapping(ctx context.Context, id string, rev int64, ev audi
 	})
 }
 
-const mappingColumns = `id, account_id, secret_id, key_name, written, state, reason, checked_at, created_by, created_at, rev, place`
+// SetOnWrite implements inventory.MapStore.
+func (s *Store) SetOnWrite(ctx context.Context, id string, rev int64, onWrite string, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		if err := execOne(ctx, tx, stale("mapping"), `UPDATE mappings SET on_write = $3, rev = rev + 1 WHERE id = $1 AND rev = $2`, id, rev, onWrite); err != nil {
+			return err
+		}
+		tx.Changed("mapping", id, rev+1, "")
+		return record(ctx, tx, ev)
+	})
+}
+
+const mappingColumns = `id, account_id, secret_id, key_name, written, state, reason, checked_at, created_by, created_at, rev, on_write, place`
 
 func scanMapping(r scanner) (m inventory.Mapping, err error) {
 	var checked, created int64
 	var place string
-	err = r.Scan(&m.ID, &m.AccountID, &m.SecretID, &m.Key, &m.Written, &m.State, &m.Reason, &checked, &m.CreatedBy, &created, &m.Rev, &place)
+	err = r.Scan(&m.ID, &m.AccountID, &m.SecretID, &m.Key, &m.Written, &m.State, &m.Reason, &checked, &m.CreatedBy, &created, &m.Rev, &m.OnWrite, &place)
 	m.CheckedAt, m.CreatedAt = instant(checked), instant(created)
 	if err == nil {
 		m.Place, err = placeOf(place)

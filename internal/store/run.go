@@ -80,7 +80,7 @@ func (s *Store) DueRuns(ctx context.Context, now time.Time, limit int) ([]string
 }
 
 // Requeue makes a run that waits or needs attention due at once, with all its tries again. Keys that were refused are
-// tried again. It fails with fault.Conflict when the run is under way or has ended.
+// tried again, and so are workloads; those that ask have been answered. It fails with fault.Conflict when the run is under way or has ended.
 func (s *Store) Requeue(ctx context.Context, id string, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
 		err := execOne(ctx, tx, fault.New(fault.Conflict, "this run neither waits nor needs attention").WithUnchanged("nothing was changed"),
@@ -90,6 +90,10 @@ func (s *Store) Requeue(ctx context.Context, id string, ev audit.Event) error {
 			return err
 		}
 		if _, err := exec(ctx, tx, `DELETE FROM run_writes WHERE run_id = $1 AND state <> $2`, id, string(rotation.WriteDone)); err != nil {
+			return err
+		}
+		_, err = exec(ctx, tx, `UPDATE run_rollouts SET state = 'to_do', reason = '', cure = '' WHERE run_id = $1 AND state IN ('asks', 'stuck', 'held')`, id)
+		if err != nil {
 			return err
 		}
 		account, err := queryOne(ctx, tx, "run", scanText, `SELECT account_id FROM runs WHERE id = $1`, id)
@@ -196,7 +200,7 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 
 // Writes implements rotation.Store.
 func (s *Store) Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error) {
-	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, s.id, s.namespace, s.name, m.uid, m.key_name, m.place,
+	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, s.id, s.namespace, s.name, m.uid, m.key_name, m.on_write, m.place,
 		COALESCE(w.state, 'to_do'), COALESCE(w.reason, ''), COALESCE(w.cure, ''), COALESCE(w.taken, ''), COALESCE(w.at, 0)
 		FROM mappings m JOIN secrets s ON s.id = m.secret_id LEFT JOIN run_writes w ON w.mapping_id = m.id AND w.run_id = $1
 		WHERE m.account_id = $2 ORDER BY s.cluster_id, s.namespace, s.name, m.key_name`, run.ID, run.AccountID)
@@ -205,7 +209,7 @@ func (s *Store) Writes(ctx context.Context, run rotation.Run) ([]rotation.Write,
 func scanWrite(r scanner) (w rotation.Write, err error) {
 	var at int64
 	var place string
-	err = r.Scan(&w.MappingID, &w.ClusterID, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &place, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
+	err = r.Scan(&w.MappingID, &w.ClusterID, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &w.OnWrite, &place, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
 	w.At = instant(at)
 	if err == nil {
 		w.Place, err = placeOf(place)

@@ -12,7 +12,7 @@ import (
 // SaveWrites implements rotation.Store.
 func (s *Store) SaveWrites(ctx context.Context, run rotation.Run, writes []rotation.Write, evs []audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
-		if err := execOne(ctx, tx, lostLease(), `UPDATE runs SET updated_at = $3 WHERE id = $1 AND fence = $2`, run.ID, run.Fence, micro(time.Now())); err != nil {
+		if err := stillMine(ctx, tx, run); err != nil {
 			return err
 		}
 		_, err := insertRows(ctx, tx, `INSERT INTO run_writes (run_id, mapping_id, state, reason, cure, taken, at)`, 7,
@@ -27,7 +27,6 @@ func (s *Store) SaveWrites(ctx context.Context, run rotation.Run, writes []rotat
 		if err := saveMappings(ctx, tx, run, writes); err != nil {
 			return err
 		}
-		tx.Changed("run", run.ID, 0, run.AccountID)
 		return record(ctx, tx, evs...)
 	})
 }

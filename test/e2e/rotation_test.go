@@ -56,7 +56,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int) {
 	ctx := context.Background()
 	var err error
-	if bed.clusters, err = testbed.StartClusters(ctx, 2); err == nil {
+	if bed.clusters, err = testbed.StartClustersWithNodes(ctx, 2, 1); err == nil {
 		defer func() { err = errors.Join(err, bed.clusters.Stop()) }()
 		bed.postgres, err = testbed.StartPostgres(ctx, testbed.PostgresOptions{})
 	}
@@ -73,7 +73,7 @@ func run(m *testing.M) (code int) {
 
 // connect gives each cluster the connector's rights, as an administrator would, and reads its token.
 func connect(ctx context.Context) error {
-	manifest, err := kube.Manifest(kube.Scope{Namespaces: []string{"shop"}, ReadWrite: true})
+	manifest, err := kube.Manifest(kube.Scope{Namespaces: []string{"shop"}, ReadWrite: true, Restart: true})
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,8 @@ func newWorld(t *testing.T, repository, name string) world {
 	for i, plane := range bed.clusters.Planes {
 		token, err := kube.NormaliseToken(vault.NewValue([]byte(bed.tokens[i])))
 		do(err)
-		c := inventory.Cluster{ID: newID(), Name: plane.Name, Server: plane.URL, CAPEM: string(plane.CAPEM), UID: newID(), State: inventory.ClusterConnected, Since: now, CheckedAt: now, CreatedAt: now}
+		c := inventory.Cluster{ID: newID(), Name: plane.Name, Server: plane.URL, CAPEM: string(plane.CAPEM), UID: newID(),
+			Scope: inventory.Scope{Namespaces: []string{"shop"}, ReadWrite: true, Restart: true}, State: inventory.ClusterConnected, Since: now, CheckedAt: now, CreatedAt: now}
 		c.Token, err = ring.Seal(inventory.TokenRecord(c.ID), token)
 		do(err)
 		do(s.AddCluster(ctx, c, nil, happened("cluster.create")))

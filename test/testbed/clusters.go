@@ -16,6 +16,11 @@ type Clusters struct {
 
 // StartClusters starts n control planes at the same time on one etcd, in temporary folders. On an error none is left.
 func StartClusters(ctx context.Context, n int) (*Clusters, error) {
+	return StartClustersWithNodes(ctx, n, 0)
+}
+
+// StartClustersWithNodes is StartClusters for control planes that have nodes each.
+func StartClustersWithNodes(ctx context.Context, n, nodes int) (*Clusters, error) {
 	etcd, err := StartEtcd(ctx, EtcdOptions{})
 	if err != nil {
 		return nil, err
@@ -24,7 +29,7 @@ func StartClusters(ctx context.Context, n int) (*Clusters, error) {
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			planes[i], errs[i] = StartControlPlane(ctx, Options{Name: fmt.Sprintf("c%d", i+1), Etcd: etcd})
+			planes[i], errs[i] = StartControlPlane(ctx, Options{Name: fmt.Sprintf("c%d", i+1), Etcd: etcd, Nodes: nodes})
 		})
 	}
 	wg.Wait()

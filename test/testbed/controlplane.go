@@ -24,11 +24,14 @@ type Options struct {
 	Prefix string
 	// APIServerArgs are added to the API server's flags and win over the ones set here.
 	APIServerArgs []string
+	// Nodes is how many nodes it has, named node-1 and so on, played by kwok: pods are scheduled there, become ready at
+	// once and go when they are deleted, unless Waits or Lingers say otherwise. 0: none, and pods stay pending.
+	Nodes int
 }
 
-// ControlPlane is a running Kubernetes API server with RBAC and a controller manager, without nodes: namespaces,
-// ServiceAccount tokens, garbage collection and the workload controllers work, pods stay pending. Its methods are safe
-// for concurrent use.
+// ControlPlane is a running Kubernetes API server with RBAC and a controller manager: namespaces, ServiceAccount tokens,
+// garbage collection and the workload controllers work. With Nodes it has a scheduler too and pods run, as far as any
+// program sees from the API; no container does. Its methods are safe for concurrent use.
 type ControlPlane struct {
 	// Name is the one of its Options.
 	Name string
@@ -40,7 +43,7 @@ type ControlPlane struct {
 	AdminToken string
 	// Kubeconfig is the path of a file with URL, CA and AdminToken.
 	Kubeconfig string
-	// Dir holds the logs apiserver.log and kcm.log.
+	// Dir holds the logs apiserver.log and kcm.log, with Nodes scheduler.log and kwok.log too.
 	Dir string
 
 	dir     dir
@@ -49,11 +52,14 @@ type ControlPlane struct {
 	tls     *tls.Config
 	kubectl string
 	api     spec
+	sched   spec // with Nodes
 
 	mu      sync.Mutex // guards what follows
 	apiProc *process
 	kcm     *process
-	stopped bool
+	// scheduler and kwok are nil without Nodes.
+	scheduler, kwok *process
+	stopped         bool
 }
 
 // StartControlPlane starts a control plane. When it returns the API server is ready and the controller manager has made
@@ -106,7 +112,15 @@ func (c *ControlPlane) start(ctx context.Context, o Options) error {
 	if err := c.writeKubeconfig(c.Kubeconfig, c.AdminToken); err != nil {
 		return err
 	}
-	return c.startControllerManager(ctx, bins["kube-controller-manager"])
+	if o.Nodes == 0 {
+		return c.startControllerManager(ctx, bins["kube-controller-manager"])
+	}
+	var nodesErr error
+	var wg sync.WaitGroup
+	wg.Go(func() { nodesErr = c.startNodes(ctx, o.Nodes) })
+	err := c.startControllerManager(ctx, bins["kube-controller-manager"])
+	wg.Wait()
+	return errors.Join(err, nodesErr)
 }
 
 // writeFiles makes the certificates, the ServiceAccount key pair and the list of tokens.
@@ -169,7 +183,7 @@ func (c *ControlPlane) startControllerManager(ctx context.Context, bin string) e
 	return err
 }
 
-// Stop ends the controller manager, the API server and an own etcd. It fails if one of them had ended by itself; an API
+// Stop ends kwok, the scheduler, the controller manager, the API server and an own etcd. It fails if one of them had ended by itself; an API
 // server that KillAPIServer ended counts as stopped.
 func (c *ControlPlane) Stop() error {
 	c.mu.Lock()
@@ -178,7 +192,7 @@ func (c *ControlPlane) Stop() error {
 		return nil
 	}
 	c.stopped = true
-	errs := []error{c.kcm.shutdown(), c.apiProc.shutdown()}
+	errs := []error{c.kwok.shutdown(), c.scheduler.shutdown(), c.kcm.shutdown(), c.apiProc.shutdown()}
 	if c.ownEtcd {
 		errs = append(errs, c.etcd.Stop())
 	}
@@ -194,18 +208,27 @@ func (c *ControlPlane) KillAPIServer() {
 }
 
 // RestartAPIServer stops the API server if it runs and starts it again on the same address, with the same data and keys.
+// The scheduler is started anew with it: it ends itself when it finds that a pod of the same name changed its node while it
+// could not look, and here nobody else would start it again.
 func (c *ControlPlane) RestartAPIServer(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped {
 		return fmt.Errorf("restart control plane %s: it was stopped", c.Name)
 	}
-	stopErr := c.apiProc.shutdown()
+	stopErr := errors.Join(c.scheduler.shutdown(), c.apiProc.shutdown())
 	proc, err := start(ctx, c.api)
 	if err != nil {
 		return errors.Join(stopErr, err)
 	}
 	c.apiProc = proc
+	if c.scheduler != nil {
+		proc, err := start(ctx, c.sched)
+		if err != nil {
+			return errors.Join(stopErr, err)
+		}
+		c.scheduler = proc
+	}
 	return stopErr
 }
 
@@ -224,5 +247,5 @@ func (c *ControlPlane) PauseAPIServer() (resume func() error, err error) {
 	return func() error { return syscall.Kill(pid, syscall.SIGCONT) }, nil
 }
 
-// Log returns the path of the log of one of its servers: "apiserver" or "kcm".
+// Log returns the path of the log of one of its servers: "apiserver", "kcm", "scheduler" or "kwok".
 func (c *ControlPlane) Log(server string) string { return filepath.Join(c.Dir, server+".log") }

@@ -1,5 +1,5 @@
 // Package testbed starts the real servers that tests, the demo and the benchmarks run against: a Kubernetes control plane
-// (etcd, API server, controller manager) and PostgreSQL over TLS.
+// (etcd, API server, controller manager; with nodes a scheduler and kwok too) and PostgreSQL over TLS.
 //
 //	StartClusters ──▶ Etcd ◀── ControlPlane c1 (prefix /c1)      StartPostgres ──▶ Postgres
 //	                       ◀── ControlPlane c2 (prefix /c2)

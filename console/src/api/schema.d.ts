@@ -472,7 +472,8 @@ export interface paths {
         delete: operations["mapping.delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** Say what is done with what reads a mapped key */
+        patch: operations["mapping.update"];
         trace?: never;
     };
     "/api/v1/overview": {
@@ -1137,6 +1138,8 @@ export interface components {
             id: string;
             key: string;
             namespace: string;
+            /** @enum {string} */
+            onWrite: "restart" | "ask" | "nothing";
             place?: components["schemas"]["Place"];
             reason?: string;
             resourceId: string;
@@ -1148,6 +1151,13 @@ export interface components {
             state: string;
             /** Format: int64 */
             written: number;
+        };
+        MappingChange: {
+            /**
+             * @description what a run does with the workloads that read the key, when it has written it
+             * @enum {string}
+             */
+            onWrite: "restart" | "ask" | "nothing";
         };
         Member: {
             id: string;
@@ -1199,6 +1209,8 @@ export interface components {
             /** @enum {string} */
             keep?: "vault" | "cluster";
             key: string;
+            /** @enum {string} */
+            onWrite?: "restart" | "ask" | "nothing";
             place?: components["schemas"]["Place"];
             secretId: string;
         };
@@ -1597,6 +1609,7 @@ export interface components {
             resourceName: string;
             /** Format: int64 */
             rev: number;
+            rollouts?: components["schemas"]["RunRollout"][] | null;
             state: string;
             step: string;
             steps?: components["schemas"]["RunStep"][] | null;
@@ -1605,9 +1618,32 @@ export interface components {
             /** Format: int64 */
             tries?: number;
             typed?: boolean;
+            unseen?: string[] | null;
             /** Format: date-time */
             updatedAt: string;
             writes?: components["schemas"]["RunWrite"][] | null;
+        };
+        RunRollout: {
+            /** Format: date-time */
+            at?: string;
+            cluster: string;
+            clusterId: string;
+            cure?: string;
+            kind: string;
+            name: string;
+            namespace: string;
+            /** Format: int64 */
+            new: number;
+            /** Format: int64 */
+            old: number;
+            /** Format: int64 */
+            ready: number;
+            reason?: string;
+            /** @enum {string} */
+            state: "to_do" | "asks" | "rolling" | "done" | "stuck" | "held" | "skipped";
+            uid: string;
+            /** Format: int64 */
+            wanted: number;
         };
         RunStep: {
             /** Format: date-time */
@@ -3151,6 +3187,46 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "mapping.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id */
+                mapping: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MappingChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Mapping"];
+                };
             };
             /** @description Error */
             default: {

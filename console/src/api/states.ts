@@ -242,6 +242,50 @@ export const states = {
       meaning: "An ambiguous reply is being settled.",
     },
   },
+  rollout: {
+    to_do: {
+      word: "to do",
+      tone: "neutral",
+      icon: "circle-dashed",
+      meaning: "It holds the old value and was not restarted yet.",
+    },
+    asks: {
+      word: "asks",
+      tone: "warn",
+      icon: "hand-stop",
+      meaning: "Its mapping asks before it is restarted.",
+    },
+    rolling: {
+      word: "rolling",
+      tone: "progress",
+      icon: "loader-2",
+      meaning: "Its pods are being replaced.",
+    },
+    done: {
+      word: "done",
+      tone: "ok",
+      icon: "circle-check",
+      meaning: "Every pod was made after the write, and is ready.",
+    },
+    stuck: {
+      word: "stuck",
+      tone: "danger",
+      icon: "circle-x",
+      meaning: "It does not get on, or may not be restarted.",
+    },
+    held: {
+      word: "held",
+      tone: "warn",
+      icon: "clock",
+      meaning: "Its cluster did not answer; it will be tried again.",
+    },
+    skipped: {
+      word: "skipped",
+      tone: "neutral",
+      icon: "circle-minus",
+      meaning: "Nothing is to be done, or not any more.",
+    },
+  },
   readiness: {
     ready: {
       word: "ready",

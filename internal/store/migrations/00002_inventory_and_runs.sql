@@ -121,6 +121,7 @@ CREATE TABLE mappings (
     created_by TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
     rev        BIGINT NOT NULL,
+    on_write   TEXT   NOT NULL DEFAULT 'restart' CHECK (on_write IN ('restart', 'ask', 'nothing')), -- to what reads the key
     place      TEXT   NOT NULL DEFAULT '', -- where in the value the credential stands, as JSON; empty: it is the value
     UNIQUE (secret_id, key_name) -- a key is mapped to one account at most
 );
@@ -173,4 +174,31 @@ CREATE TABLE run_writes (
     taken      TEXT   NOT NULL,
     at         BIGINT NOT NULL,
     PRIMARY KEY (run_id, mapping_id)
+);
+
+-- Who held the old value when a run had written the new one; a cluster that is here was asked.
+CREATE TABLE run_censuses (
+    run_id     TEXT   NOT NULL REFERENCES runs (id),
+    cluster_id TEXT   NOT NULL,
+    note       TEXT   NOT NULL, -- what could not be seen
+    at         BIGINT NOT NULL,
+    PRIMARY KEY (run_id, cluster_id)
+);
+
+CREATE TABLE run_rollouts (
+    run_id     TEXT   NOT NULL REFERENCES runs (id),
+    cluster_id TEXT   NOT NULL,
+    kind       TEXT   NOT NULL,
+    namespace  TEXT   NOT NULL,
+    name       TEXT   NOT NULL,
+    uid        TEXT   NOT NULL,
+    state      TEXT   NOT NULL CHECK (state IN ('to_do', 'asks', 'rolling', 'done', 'stuck', 'held', 'skipped')),
+    wanted     BIGINT NOT NULL, -- pods
+    fresh      BIGINT NOT NULL,
+    ready      BIGINT NOT NULL,
+    old        BIGINT NOT NULL,
+    reason     TEXT   NOT NULL,
+    cure       TEXT   NOT NULL,
+    at         BIGINT NOT NULL,
+    PRIMARY KEY (run_id, cluster_id, kind, namespace, name, uid)
 );

@@ -9,7 +9,7 @@ export const account = {
 }
 export const mapping = {
   id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', clusterId: 'c1', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db',
-  key: 'password', state: 'in_sync', written: 3, current: 3, createdBy: 'anna', createdAt: '2026-11-01T00:00:00Z', rev: 2, can: { delete: yes },
+  key: 'password', onWrite: 'restart', state: 'in_sync', written: 3, current: 3, createdBy: 'anna', createdAt: '2026-11-01T00:00:00Z', rev: 2, can: { delete: yes },
 }
 export const versions = [
   { number: 3, stage: 'current', source: 'generated', actor: 'anna', createdAt: '2026-11-20T00:00:00Z', can: { reveal: yes, restore: { allowed: false, reason: 'This version is the current one.' } } },

@@ -1,0 +1,187 @@
+package rotation
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+)
+
+// OnWrite is what a mapping says is to be done with what reads its key after the key was written.
+type OnWrite string
+
+// The answers of a mapping.
+const (
+	OnWriteRestart OnWrite = "restart" // every workload that reads the key is restarted and watched to the end
+	OnWriteAsk     OnWrite = "ask"     // the same, when a person has resumed the run
+	OnWriteNothing OnWrite = "nothing" // what reads the key takes it up by itself, or somebody else restarts it
+)
+
+// Workload names an object that reads Secrets. With another UID it is another object.
+type Workload struct {
+	ClusterID, Kind, Namespace, Name, UID string
+}
+
+// Reader is a workload and which keys of Secrets of its namespace its pods hold.
+type Reader struct {
+	Workload
+	Holds []Holding
+	// Refused is why Keyturn does not restart it, and Cure what to do instead; empty if it does.
+	Refused, Cure string
+	// Later says that its next pods read what stands there then, so that nothing is to be done.
+	Later  bool
+	Wanted int // pods that there should be
+}
+
+// Holding is a Secret that pods read. Nil keys are all.
+type Holding struct {
+	Secret string
+	Keys   []string
+}
+
+// RolloutState is how far the restart of one workload has come. The words are those of client/state.
+type RolloutState string
+
+// The states of a rollout.
+const (
+	RolloutToDo    RolloutState = "to_do"
+	RolloutAsks    RolloutState = "asks"    // for a person to resume the run
+	RolloutRolling RolloutState = "rolling" // pods are being replaced
+	RolloutDone    RolloutState = "done"    // every pod was made after the write, and is ready
+	RolloutStuck   RolloutState = "stuck"   // it does not get on, or may not be restarted
+	RolloutHeld    RolloutState = "held"    // no answer; will be tried again
+	RolloutSkipped RolloutState = "skipped" // nothing is to be done, or not any more
+)
+
+// Rollout is one workload that held the old value when a run had written the new one, and what became of it.
+type Rollout struct {
+	Workload
+	State RolloutState
+	// Wanted counts the pods that there should be, New those made after the write, Ready those of them that are ready, and
+	// Old those left from before.
+	Wanted, New, Ready, Old int
+	Reason, Cure            string
+	At                      time.Time
+}
+
+func (r *Rollout) set(s RolloutState, reason, cure string) {
+	r.State, r.Reason, r.Cure, r.At = s, reason, cure, time.Now().UTC()
+}
+
+// Census is who reads a cluster's Secrets. Note says what could not be seen; empty if everything could.
+type Census struct {
+	Readers []Reader
+	Note    string
+}
+
+// Workloads finds and restarts what reads the Secrets of one cluster. Its methods may be called by several goroutines at
+// once.
+type Workloads interface {
+	// Readers returns who reads the Secrets, named by namespace and name.
+	Readers(ctx context.Context, secrets [][2]string) (Census, error)
+	// Restart has the workload's pods replaced by new ones that carry marker. Doing it again with the same marker changes
+	// nothing. It fails with fault.NotFound when the workload is gone and with fault.Conflict when it may not be restarted.
+	Restart(ctx context.Context, w Workload, marker string) error
+	// Follow watches until every pod carries marker, or that of a later restart, and is ready, and none from before is left;
+	// or until the workload is gone. seen is told of each change before that, and every second or so while nothing changes;
+	// what it returns is why to give up, if it is not nil.
+	Follow(ctx context.Context, w Workload, marker string, seen func(Sight) error) (Sight, error)
+}
+
+// Sight is what is seen of a restart.
+type Sight struct {
+	Wanted, New, Ready, Old int
+	// Gone says that the workload is not there any more: no pod of it holds anything.
+	Gone bool
+	// Stuck is why it does not get on at the moment, as one sentence; empty if it does.
+	Stuck string
+}
+
+// consumers returns the workloads that a run has to see restarted: those whose pods hold a key that it wrote and whose
+// mapping does not say nothing.
+func consumers(writes []Write, readers []Reader) []Rollout {
+	type key struct{ namespace, secret, key string }
+	says := map[key]OnWrite{}
+	for _, w := range writes {
+		says[key{w.Namespace, w.Name, w.Key}] = w.OnWrite
+	}
+	var out []Rollout
+	for _, r := range readers {
+		answer := OnWriteNothing
+		for k, s := range says {
+			if r.Namespace == k.namespace && s != OnWriteNothing && r.holds(k.secret, k.key) && answer != OnWriteAsk {
+				answer = s
+			}
+		}
+		if answer == OnWriteNothing {
+			continue
+		}
+		x := Rollout{Workload: r.Workload, Wanted: r.Wanted, Old: r.Wanted}
+		switch {
+		case r.Later:
+			x.set(RolloutSkipped, "its next pods read the new value", "")
+		case r.Refused != "":
+			x.set(RolloutStuck, r.Refused, r.Cure)
+		case answer == OnWriteAsk:
+			x.set(RolloutAsks, "its mapping asks before it is restarted", "resume the run to restart it")
+		default:
+			x.set(RolloutToDo, "", "")
+		}
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b Rollout) int { return a.compare(b.Workload) })
+	return out
+}
+
+func (r Reader) holds(secret, key string) bool {
+	return slices.ContainsFunc(r.Holds, func(h Holding) bool {
+		return h.Secret == secret && (h.Keys == nil || slices.Contains(h.Keys, key))
+	})
+}
+
+func (w Workload) compare(o Workload) int {
+	return cmp.Or(cmp.Compare(w.ClusterID, o.ClusterID), cmp.Compare(w.Namespace, o.Namespace), cmp.Compare(w.Kind, o.Kind), cmp.Compare(w.Name, o.Name), cmp.Compare(w.UID, o.UID))
+}
+
+// stillThere settles rollouts that are open by what is there now: a workload that is gone, or reads the key no more, or is
+// not to be restarted any more, holds the run up no longer. What came since was made after the write.
+func stillThere(have, now []Rollout) []Rollout {
+	var settled []Rollout
+	for _, r := range have {
+		if r.State == RolloutDone || r.State == RolloutSkipped {
+			continue
+		}
+		i := slices.IndexFunc(now, func(n Rollout) bool { return n.Workload == r.Workload })
+		switch {
+		case i < 0:
+			r.Old = 0
+			r.set(RolloutSkipped, "it is gone, or does not hold the key any more", "")
+		case now[i].State == RolloutStuck && r.State != RolloutRolling, now[i].State == RolloutSkipped:
+			r.set(now[i].State, now[i].Reason, now[i].Cure)
+		default:
+			continue
+		}
+		settled = append(settled, r)
+	}
+	return settled
+}
+
+// judgeRollouts says what all of them together mean for the run: Finished, Waiting or NeedsAttention.
+func judgeRollouts(all []Rollout) (done int, state State, why, cure string) {
+	state = Finished
+	for _, r := range all {
+		switch r.State {
+		case RolloutDone, RolloutSkipped:
+			done++
+		case RolloutStuck, RolloutAsks:
+			if state != NeedsAttention {
+				state, why, cure = NeedsAttention, r.Kind+" "+r.Namespace+"/"+r.Name+": "+r.Reason, r.Cure
+			}
+		default:
+			if state == Finished {
+				state, why, cure = Waiting, r.Kind+" "+r.Namespace+"/"+r.Name+": "+r.Reason, r.Cure
+			}
+		}
+	}
+	return done, state, why, cure
+}
