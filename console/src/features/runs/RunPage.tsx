@@ -15,9 +15,10 @@ import { useToast } from '../../ui/say'
 import { State } from '../../ui/State'
 import { Steps } from '../../ui/Steps'
 import { Time } from '../../ui/Time'
-import { Offer } from '../../ui/Offer'
+import { ResumeRun } from './ResumeRun'
 import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took } from './run'
 import classes from './Run.module.css'
+import { RunConsumers } from './RunConsumers'
 import { RunWrites } from './RunWrites'
 
 const above = [{ label: 'Runs', to: '/runs' }]
@@ -69,8 +70,6 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
     try {
       await api.POST('/api/v1/runs/{run}/resume', { params: { path: { run: run.id } } })
       say('The run goes on.')
-    } catch (error) {
-      setProblem(asProblem(error))
     } finally {
       setBusy(false)
       // Also after a lost answer: what is true is read, never assumed.
@@ -94,7 +93,7 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
             <Age run={run} />
           </>
         }
-        actions={isStopped(run) ? <Offer variant="filled" may={run.can?.['resume']} loading={busy} onClick={() => void resume()}>Resume run</Offer> : undefined}
+        actions={isStopped(run) ? <ResumeRun run={run} busy={busy} onResume={resume} onFailed={(error) => setProblem(asProblem(error))} /> : undefined}
       >
         {facts.length > 0 && <ul className={classes.facts}>{facts.map((fact) => <li key={fact}>{fact}</li>)}</ul>}
       </PageHead>
@@ -114,10 +113,16 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
             </Facts>
           </div>
         </section>
-        <section className={classes.panel} aria-labelledby="run-writes">
-          <h2 id="run-writes">Secret keys</h2>
-          <RunWrites writes={run.writes ?? []} />
-        </section>
+        <div className={classes.stack}>
+          <section className={classes.panel} aria-labelledby="run-writes">
+            <h2 id="run-writes">Secret keys</h2>
+            <RunWrites writes={run.writes ?? []} />
+          </section>
+          <section className={`${classes.panel} ${classes.consumers}`} aria-labelledby="run-consumers">
+            <h2 id="run-consumers">Consumers</h2>
+            <RunConsumers run={run} />
+          </section>
+        </div>
       </div>
     </>
   )

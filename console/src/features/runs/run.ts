@@ -2,6 +2,7 @@ import type { Schemas } from '../../app/api'
 import { type StateOf, states } from '../../api/states'
 import type { Step } from '../../ui/Steps'
 import { absolute, duration, type Zone } from '../../ui/format'
+import { rolledOut } from './rollouts'
 
 export type Run = Schemas['Run']
 export type RunWrite = Schemas['RunWrite']
@@ -32,9 +33,17 @@ export function took(ms: number): string {
   return ms < 1000 ? 'under 1 s' : duration(ms)
 }
 
+/** What is counted now: the workloads while they are restarted, else the keys. */
+function progressOf(run: Run): { done: number; total: number; noun: string } {
+  const workloads = rolledOut(run)
+  if (workloads.total > 0 && nextStep(run) === 'rolled_out') return { ...workloads, noun: 'workloads' }
+  return { done: run.keysProved, total: run.keys, noun: 'keys' }
+}
+
 /** The browser tab while a run is open: "27/37 app_rw". */
 export function tabOf(run: Run): string {
-  return run.keys > 0 && isOpen(run) ? `${run.keysProved}/${run.keys} ${run.accountName}` : `${run.accountName} ${wordOf(run)}`
+  const { done, total } = progressOf(run)
+  return total > 0 && isOpen(run) ? `${done}/${total} ${run.accountName}` : `${run.accountName} ${wordOf(run)}`
 }
 
 /** The state as people read it. */
@@ -46,9 +55,10 @@ export function wordOf({ state }: Pick<Run, 'state'>): string {
 /** One line for a screen reader: "published running, 27 of 37 keys". */
 export function spoken(run: Run): string {
   const at = (run.steps ?? []).find(({ state }) => state === 'running' || state === 'failed' || state === 'unverified')
-  const keys = run.keys > 0 ? `, ${run.keysProved} of ${run.keys} keys` : ''
-  if (at === undefined) return `Run ${wordOf(run)}${keys}`
-  return `${at.name.replaceAll('_', ' ')} ${states.step[at.state].word}${keys}`
+  const { done, total, noun } = progressOf(run)
+  const far = total > 0 ? `, ${done} of ${total} ${noun}` : ''
+  if (at === undefined) return `Run ${wordOf(run)}${far}`
+  return `${at.name.replaceAll('_', ' ')} ${states.step[at.state].word}${far}`
 }
 
 const versionOf: Record<string, 'new' | 'old'> = { minted: 'new', retired: 'old' }
@@ -61,13 +71,14 @@ export function stepsOf(run: Run, zone: Zone): Step[] {
     const next = step.state !== 'done' && step.state !== 'skipped' && step.name === nextStep(run)
     const failed = step.state === 'failed' || step.state === 'unverified'
     // Once done, the server's note says it: "37 of 37 keys written and read back".
-    const counts = step.name === 'published' && run.keys > 0 && (step.state === 'running' || failed)
+    const counted = step.name === 'published' ? { done: run.keysProved, total: run.keys } : step.name === 'rolled_out' ? rolledOut(run) : undefined
+    const counts = counted !== undefined && counted.total > 0 && (step.state === 'running' || failed || (next && run.state === 'waiting'))
     return {
       id: step.name,
       title: step.name.replaceAll('_', ' '),
       state: step.state,
       at: step.at,
-      progress: counts ? { done: run.keysProved, total: run.keys } : undefined,
+      progress: counts ? counted : undefined,
       note: version ? `v${version}` : undefined,
       // The page says the run's own reason on top.
       detail: step.note === run.reason ? undefined : step.note,

@@ -3,32 +3,12 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { applyChanges } from '../../app/live'
 import { expectAccessible } from '../../test/render'
 import { drawPage, pageOf } from '../settings/testing'
-import { groupWrites, type Run, type RunWrite, spoken, stepsOf, tabOf } from './run'
+import { run, write } from './fixtures'
+import { groupWrites, spoken, stepsOf, tabOf } from './run'
 import { RunPage } from './RunPage'
 import { readQuery, readSearch, RunsPage, summary } from './RunsPage'
 
 afterEach(() => vi.unstubAllGlobals())
-
-const write = (part: Partial<RunWrite>): RunWrite => ({
-  mappingId: `${part.namespace ?? 'shop'}-${part.secret ?? 'db'}-${part.cluster ?? 'east'}`,
-  cluster: 'east', clusterId: 'c1', namespace: 'shop', secret: 'db', secretId: 's1', key: 'password', state: 'in_sync', at: '2026-01-01T10:00:03Z', ...part,
-})
-
-const run = (part: Partial<Run> = {}): Run => ({
-  id: '0190aaaa-7f3a91', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', actor: 'anna',
-  createdAt: '2026-01-01T10:00:00Z', updatedAt: '2026-01-01T10:00:05Z', rev: 1767261605000000, state: 'running', strategy: 'single', step: 'verified',
-  keys: 3, keysProved: 2, proved: true, new: 13, old: 12,
-  facts: ['The system accepted a login with version 13 and refused a wrong value.', '2 of 3 mapped keys were read back with version 13.'],
-  steps: [
-    { name: 'planned', state: 'done', at: '2026-01-01T10:00:00Z' },
-    { name: 'minted', state: 'done', at: '2026-01-01T10:00:01Z' },
-    { name: 'published', state: 'running' },
-    { name: 'rolled_out', state: 'to_do' },
-  ],
-  writes: [write({}), write({ cluster: 'west', state: 'behind', reason: 'No answer from the API server.', cure: 'Bring it back.' })],
-  can: { resume: { allowed: true } },
-  ...part,
-})
 
 test('writes are grouped by cluster and namespace, what is wrong first', () => {
   const groups = groupWrites([write({ namespace: 'b' }), write({ namespace: 'a' }), write({ cluster: 'west', state: 'blocked', secret: 'x' }), write({ cluster: 'west' })])
