@@ -52,6 +52,7 @@ type Type struct {
 	Verify      bool    `json:"verify"`
 	Change      bool    `json:"change"`
 	Reconcile   bool    `json:"reconcile"`
+	Overlap     bool    `json:"overlap"` // an account takes its old value beside the new one until every reader has that
 	MinLength   int     `json:"minLength"`
 	MaxLength   int     `json:"maxLength,omitempty"`
 	Alphabet    string  `json:"alphabet,omitempty"`

@@ -1770,6 +1770,7 @@ export interface components {
             /** Format: int64 */
             minLength: number;
             name: string;
+            overlap: boolean;
             reconcile: boolean;
             type: string;
             verify: boolean;

@@ -17,6 +17,8 @@ import { type Contested, contested, type Side } from '../../ui/sides'
 import { accountPlace, resourcePlace } from '../resources/PlaceLink'
 import type { Account } from './account'
 import classes from './account.module.css'
+import { EditStrategy } from './EditStrategy'
+import { useChange } from './useChange'
 
 /** What a check found, as the problem that it is when the login was not proved. */
 export function verifyProblem({ state, reason, cure }: Schemas['Verified']): Problem | undefined {
@@ -32,7 +34,7 @@ export function verifyProblem({ state, reason, cure }: Schemas['Verified']): Pro
 }
 
 /** The buttons of an account: reset, verify, and what is done seldom. */
-export function AccountActions({ account, verify }: { account: Account; verify: () => Promise<Schemas['Verified']> }) {
+export function AccountActions({ account, type, verify }: { account: Account; type: Schemas['Type'] | undefined; verify: () => Promise<Schemas['Verified']> }) {
   const client = useQueryClient()
   const say = useToast()
   const [busy, setBusy] = useState(false)
@@ -57,15 +59,15 @@ export function AccountActions({ account, verify }: { account: Account; verify: 
     <>
       <Offer may={can['reset']} variant="filled" to={{ ...reset, to: `${reset.to}/reset` }}>Reset password</Offer>
       <Offer may={can['verify']} loading={busy} onClick={() => void check()}>Verify</Offer>
-      <More account={account} />
+      <More account={account} type={type} />
       {problem && <div className={classes.found}><ProblemView problem={problem} onDismiss={() => setProblem(undefined)} /></div>}
     </>
   )
 }
 
-type Asked = 'value' | 'rename' | 'delete'
+type Asked = 'value' | 'rename' | 'strategy' | 'delete'
 
-function More({ account }: { account: Account }) {
+function More({ account, type }: { account: Account; type: Schemas['Type'] | undefined }) {
   const [asked, setAsked] = useState<Asked>()
   const can = account.can ?? {}
   const item = (what: Asked, verb: string, text: string) => {
@@ -87,12 +89,14 @@ function More({ account }: { account: Account }) {
         <Menu.Dropdown>
           {item('value', 'update', 'Store a value…')}
           {item('rename', 'update', 'Rename…')}
+          {item('strategy', 'update', 'Strategy…')}
           <Menu.Divider />
           {item('delete', 'delete', 'Delete…')}
         </Menu.Dropdown>
       </Menu>
       <StoreValue account={account} opened={asked === 'value'} onClose={close} />
       <Rename account={account} opened={asked === 'rename'} onClose={close} />
+      <EditStrategy account={account} type={type} opened={asked === 'strategy'} onClose={close} />
       <Delete account={account} opened={asked === 'delete'} onClose={close} />
     </>
   )
@@ -102,23 +106,6 @@ interface Dialog {
   account: Account
   opened: boolean
   onClose: () => void
-}
-
-/** Changes an account as it was read; when somebody was faster it is read again and nothing is overwritten. */
-function useChange(account: Account) {
-  const api = useApi()
-  const client = useQueryClient()
-  return async (body: Schemas['AccountChange'], rev = account.rev) => {
-    try {
-      const { data } = await api.PATCH('/api/v1/accounts/{account}', { params: { path: { account: account.id }, header: ifMatch(`"${rev}"`) }, body })
-      client.setQueryData(keys.one('account', account.id), data)
-      void client.invalidateQueries({ queryKey: keys.lists('account') })
-      void client.invalidateQueries({ queryKey: [...keys.one('account', account.id), 'versions'] })
-    } catch (error) {
-      if (changedMeanwhile(error)) void client.invalidateQueries({ queryKey: keys.one('account', account.id) })
-      throw error
-    }
-  }
 }
 
 function StoreValue({ account, opened, onClose }: Dialog) {

@@ -1,15 +1,19 @@
 import { useParams } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
+import { keys } from '../../api/keys'
 import { bodyOf, useApi, useMay } from '../../app/api'
 import { PageHead } from '../../ui/PageHead'
 import { type Tab, tabOf, Tabs } from '../../ui/Tabs'
 import { Time } from '../../ui/Time'
 import { textOf, useAddress } from '../resources/address'
+import { useRead } from '../resources/named'
 import { PlaceLink } from '../resources/PlaceLink'
+import { readTypes } from '../resources/resource'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Account, crumbs, truth, useAccount } from './account'
 import { AccountActions } from './AccountActions'
+import { strategyText } from './strategy'
 import { VersionsTab } from './VersionsTab'
 
 // Loaded when it is first shown.
@@ -37,6 +41,9 @@ function Shown({ account }: { account: Account }) {
   // Grants and the audit log are not everybody's to read.
   if (account.can?.['share']?.allowed) tabs.push({ key: 'access', label: 'Access' })
   if (mayAudit.allowed) tabs.push({ key: 'activity', label: 'Activity' })
+  const types = useRead([...keys.lists('resource'), 'types'], (signal) => readTypes(api, signal))
+  const type = types.data?.find((one) => one.type === account.resourceType)
+  const strategy = strategyText(account.strategy, type)
   const current = textOf(search['tab'])
   const tab = tabOf(tabs, current)
   const verify = async () => bodyOf(await api.POST('/api/v1/accounts/{account}/verify', { params: { path: { account: account.id } } }))
@@ -51,9 +58,9 @@ function Shown({ account }: { account: Account }) {
             <span>on <bdi>{account.resourceName}</bdi> ({account.resourceType})</span>
           </>
         }
-        actions={<AccountActions account={account} verify={verify} />}
+        actions={<AccountActions account={account} type={type} verify={verify} />}
       >
-        <p>{truth(account)}</p>
+        <p>{truth(account)}{strategy && ` ${strategy}`}</p>
         {account.run && <p><PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>A reset is not finished: open its run</PlaceLink></p>}
       </PageHead>
       <Tabs label={account.name} tabs={tabs} current={current} />

@@ -9,7 +9,7 @@ export const account = {
 }
 export const mapping = {
   id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', clusterId: 'c1', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db',
-  key: 'password', onWrite: 'restart', state: 'in_sync', written: 3, current: 3, createdBy: 'anna', createdAt: '2026-11-01T00:00:00Z', rev: 2, can: { delete: yes },
+  key: 'password', onWrite: 'restart', state: 'in_sync', written: 3, current: 3, createdBy: 'anna', createdAt: '2026-11-01T00:00:00Z', rev: 2, can: { update: yes, delete: yes },
 }
 export const versions = [
   { number: 3, stage: 'current', source: 'generated', actor: 'anna', createdAt: '2026-11-20T00:00:00Z', can: { reveal: yes, restore: { allowed: false, reason: 'This version is the current one.' } } },
@@ -39,7 +39,7 @@ export function answers(more: Record<string, unknown> = {}): Answer {
     'GET /clusters': page([{ id: 'c1', name: 'east' }]),
     'GET /secrets': page([secret], { counts: { in_sync: 1 } }),
     'GET /secrets/s1': { ...secret, keys: keysOf },
-    'GET /types': { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', minLength: 8, maxLength: 100, verify: true, change: true, reconcile: true }] },
+    'GET /types': { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', minLength: 8, maxLength: 100, verify: true, change: true, reconcile: true, overlap: false }] },
     'GET /grants': page([], { can: { create: yes } }),
     'GET /audit': page([]),
     ...more,

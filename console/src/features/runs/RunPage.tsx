@@ -15,6 +15,7 @@ import { useToast } from '../../ui/say'
 import { State } from '../../ui/State'
 import { Steps } from '../../ui/Steps'
 import { Time } from '../../ui/Time'
+import { strategyLabel } from '../accounts/strategy'
 import { ResumeRun } from './ResumeRun'
 import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took } from './run'
 import classes from './Run.module.css'
@@ -108,6 +109,7 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
           <div className={classes.ids}>
             <Facts>
               <Fact label="Started by"><bdi>{run.actor}</bdi></Fact>
+              <Fact label="Strategy">{strategyLabel(run.strategy)}</Fact>
               <Fact label="Id"><CopyText text={run.id} label="the run's id" /></Fact>
               {mayAudit.allowed && <Fact label="Evidence"><Link to="/audit" search={{ run: run.id } as never} className={classes.link}>Audit trail of this run</Link></Fact>}
             </Facts>
