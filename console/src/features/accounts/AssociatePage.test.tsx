@@ -1,4 +1,4 @@
-import { fireEvent, screen, waitFor } from '@testing-library/react'
+import { fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Problem } from '../../api/problem'
 import { expectAccessible } from '../../test/render'
@@ -46,17 +46,18 @@ test('equal: the key is mapped, and the ticked others with it', async () => {
   await expectAccessible()
   fireEvent.click(screen.getByRole('button', { name: 'Map 2 keys and save' }))
   await waitFor(() => expect(router.state.location.href).toBe('/resources/orders-db/accounts/app_rw?tab=mappings'))
-  expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password' }, { accountId: 'a1', secretId: 's2', key: 'dsn' }])
+  expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', onWrite: 'restart' }, { accountId: 'a1', secretId: 's2', key: 'dsn', onWrite: 'restart' }])
 })
 
 test('differs: nothing is preselected, and nothing is mapped before it is said which is right', async () => {
   const { asked } = await at({ result: 'differs' })
   const save = await screen.findByRole<HTMLButtonElement>('button', { name: 'Map and save' })
   expect(save.disabled).toBe(true)
-  expect(screen.getAllByRole<HTMLInputElement>('radio').some(({ checked }) => checked)).toBe(false)
+  const right = within(screen.getByRole('radiogroup', { name: 'Which is right?' }))
+  expect(right.getAllByRole<HTMLInputElement>('radio').some(({ checked }) => checked)).toBe(false)
   fireEvent.click(screen.getByRole('radio', { name: /cluster/ }))
   fireEvent.click(save)
-  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', keep: 'cluster' }]))
+  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', onWrite: 'restart', keep: 'cluster' }]))
 })
 
 test('a value that holds more than a password is compared where its form says the password stands', async () => {
@@ -66,7 +67,22 @@ test('a value that holds more than a password is compared where its form says th
   expect(screen.getByLabelText<HTMLInputElement>('The password is', { selector: 'input' }).value).toBe('a part of it: JSON at /db/password')
   await expectAccessible()
   fireEvent.click(screen.getByRole('button', { name: 'Map and save' }))
-  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', place }]))
+  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', place, onWrite: 'restart' }]))
+})
+
+test('what is done after a reset is chosen with what it means, stays when the place changes, and holds for the others too', async () => {
+  const { asked } = await at({ result: 'equal', others: [other], places: [{ format: 'json', at: '/db/password' }] })
+  const group = within(await screen.findByRole('radiogroup', { name: 'After a reset' }))
+  expect(group.getAllByRole<HTMLInputElement>('radio').map(({ value, checked }) => [value, checked])).toEqual([['restart', true], ['ask', false], ['nothing', false]])
+  expect(screen.getByText(/^The run stops and names them/)).toBeTruthy()
+  fireEvent.click(group.getByRole('radio', { name: 'ask first' }))
+  fireEvent.click(screen.getByLabelText('The password is', { selector: 'input' }))
+  fireEvent.click(await screen.findByRole('option', { name: 'a part of it: JSON at /db/password' }))
+  expect((await screen.findByRole<HTMLInputElement>('radio', { name: 'ask first' })).checked).toBe(true)
+  fireEvent.click(screen.getByRole('checkbox'))
+  await expectAccessible()
+  fireEvent.click(screen.getByRole('button', { name: 'Map 2 keys and save' }))
+  await waitFor(() => expect(maps(asked).map((body) => (body as { onWrite: string }).onWrite)).toEqual(['ask', 'ask']))
 })
 
 test('a place that a person gives is asked about when it is whole', async () => {

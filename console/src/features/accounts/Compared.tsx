@@ -2,7 +2,7 @@ import { Button, Checkbox, Group, Radio, Stack } from '@mantine/core'
 import { IconArrowsDiff, IconCircleCheck, IconCircleX, IconHandStop } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { keys } from '../../api/keys'
 import { asProblem, Problem } from '../../api/problem'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
@@ -16,6 +16,8 @@ import { Loaded } from '../resources/Waiting'
 import type { Secret } from '../secrets/secret'
 import type { Account } from './account'
 import classes from './account.module.css'
+import type { OnWrite } from './onWrite'
+import { OnWriteChoice } from './OnWriteChoice'
 import { PlaceChoice } from './PlaceChoice'
 import { type Place, placeText } from './place'
 
@@ -67,8 +69,10 @@ export function Compared({ account, secret, name }: { account: Account; secret: 
 function Placed({ account, secret, name, whole }: { account: Account; secret: Secret; name: string; whole: Comparison }) {
   const proposed = whole.places ?? []
   const [place, setPlace] = useState(whole.result === 'equal' ? undefined : proposed[0])
+  const [onWrite, setOnWrite] = useState<OnWrite>('restart')
   const part = useComparison(account, secret, name, place, place !== undefined)
-  const decide = (found: Comparison) => <Decide key={placeText(place)} account={account} secret={secret} name={name} place={place} found={found} />
+  const then = <OnWriteChoice value={onWrite} onChange={(word) => setOnWrite(word as OnWrite)} />
+  const decide = (found: Comparison) => <Decide key={placeText(place)} account={account} secret={secret} name={name} answer={{ place, onWrite }} found={found}>{then}</Decide>
   return (
     <Stack gap="md">
       {whole.result !== 'mapped' && whole.result !== 'key_missing' && <PlaceChoice proposed={proposed} place={place} onChoose={setPlace} />}
@@ -77,7 +81,14 @@ function Placed({ account, secret, name, whole }: { account: Account; secret: Se
   )
 }
 
-function Decide({ account, secret, name, place, found }: { account: Account; secret: Secret; name: string; place: Place | undefined; found: Comparison }) {
+/** What the mapping is to say besides account and key. */
+interface Answer {
+  place: Place | undefined
+  onWrite: OnWrite
+}
+
+/** `children` ask what a mapping needs to know besides. */
+function Decide({ account, secret, name, answer, found, children }: { account: Account; secret: Secret; name: string; answer: Answer; found: Comparison; children: ReactNode }) {
   const verdict = verdictOf(found.result, account.current)
   const Icon = icons[verdict.tone]
   // Where nothing can be mapped the server's own words say it best.
@@ -85,7 +96,7 @@ function Decide({ account, secret, name, place, found }: { account: Account; sec
   const [keep, setKeep] = useState<Keep>()
   const [chosen, setChosen] = useState<readonly KeyRef[]>([])
   const differs = found.result === 'differs'
-  const { busy, problem, save } = useMap(account, secret, name, place)
+  const { busy, problem, save } = useMap(account, secret, name, answer)
   const others = found.others ?? []
   return (
     <Stack gap="md">
@@ -103,11 +114,12 @@ function Decide({ account, secret, name, place, found }: { account: Account; sec
         <Radio.Group label="Which is right?" value={keep ?? ''} onChange={(next) => setKeep(next === 'vault' ? 'vault' : 'cluster')}>
           <Stack gap="sm" mt="xs">
             <Radio value="vault" classNames={{ radio: classes.radio }} label={`The vault: v${account.current}`} description="The key is behind until the next reset writes it." />
-            <Radio value="cluster" classNames={{ radio: classes.radio }} label={place === undefined ? 'The cluster: what the key holds' : 'The cluster: what stands there'} description={`It becomes v${account.current + 1} of ${account.name}, unverified until a login proves it.`} />
+            <Radio value="cluster" classNames={{ radio: classes.radio }} label={answer.place === undefined ? 'The cluster: what the key holds' : 'The cluster: what stands there'} description={`It becomes v${account.current + 1} of ${account.name}, unverified until a login proves it.`} />
           </Stack>
         </Radio.Group>
       )}
       {verdict.mappable && others.length > 0 && <Others others={others} chosen={chosen} onChoose={setChosen} />}
+      {verdict.mappable && children}
       {problem && <ProblemView problem={problem} />}
       {verdict.mappable && (
         <Group gap="sm">
@@ -139,7 +151,7 @@ function Others({ others, chosen, onChoose }: { others: readonly KeyRef[]; chose
 }
 
 /** Maps the key and then the others, one by one. It stops at the first that is refused and says how far it came. */
-function useMap(account: Account, secret: Secret, name: string, place: Place | undefined) {
+function useMap(account: Account, secret: Secret, name: string, { place, onWrite }: Answer) {
   const api = useApi()
   const client = useQueryClient()
   const navigate = useNavigate()
@@ -151,10 +163,10 @@ function useMap(account: Account, secret: Secret, name: string, place: Place | u
     setProblem(undefined)
     let done = 0
     try {
-      await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId: secret.id, key: name, place, keep } })
+      await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId: secret.id, key: name, place, onWrite, keep } })
       done++
       for (const { secretId, key } of others) {
-        await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId, key } })
+        await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId, key, onWrite } })
         done++
       }
       say(done === 1 ? 'Mapped' : `${count(done)} keys mapped`)

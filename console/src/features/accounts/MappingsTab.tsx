@@ -23,6 +23,8 @@ import { known, pageOf } from '../resources/resource'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Account, type Mapping, worstMappings } from './account'
+import { EditMapping } from './EditMapping'
+import { onWriteOf } from './onWrite'
 import { placeText } from './place'
 
 const fields = [{ key: 'state', label: 'State' }]
@@ -35,6 +37,9 @@ const columnsFor = (onUnmap: (m: Mapping) => void): readonly Column<Mapping>[] =
   { key: 'state', title: 'State', width: 120, render: (m) => <StateWord object="key" state={m.state} /> },
   { key: 'key', title: 'Key', width: 120, grow: 1, render: (m) => <><code><bdi>{m.key}</bdi></code>{m.place && <span className={classes.muted}> {placeText(m.place)}</span>}</> },
   { key: 'cluster', title: 'Cluster', width: 110, priority: 1, render: (m) => <bdi>{m.clusterName}</bdi> },
+  {
+    key: 'onWrite', title: 'After a reset', width: 110, priority: 2, render: ({ onWrite }) => onWriteOf(onWrite)?.short ?? onWrite,
+  },
   {
     key: 'version', title: 'Version', width: 110, priority: 2,
     render: (m) => (m.written === 0 ? <span className={classes.muted}>not written</span> : m.written === m.current ? `v${m.written}` : `v${m.written} of v${m.current}`),
@@ -57,6 +62,7 @@ export function MappingsTab({ account }: { account: Account }) {
   const api = useApi()
   const { search, change } = useAddress()
   const [ending, setEnding] = useState<Mapping>()
+  const [editing, setEditing] = useState<Mapping>()
   const open = textOf(search['open'])
   const states = wordsOf(filterFromSearch(search, fields), 'state')
   const query = { account: account.id, state: states, sort: 'state' }
@@ -80,25 +86,32 @@ export function MappingsTab({ account }: { account: Account }) {
         {associate}
       </ListBar>
       <ListGrid label={`Mappings of ${account.name}`} columns={columnsFor(setEnding)} list={list} idOf={({ id }) => id} nameOf={(m) => `${m.secret} ${m.key}`} onOpen={({ id }) => change({ open: id }, { push: true })} open={open} empty={empty} />
-      <Peek id={open} onClose={() => change({ open: '' })} onUnmap={setEnding} />
+      <Peek id={open} onClose={() => change({ open: '' })} onUnmap={setEnding} onEdit={setEditing} />
+      {editing && <EditMapping mapping={editing} opened onClose={() => setEditing(undefined)} />}
       <Unmap mapping={ending} onClose={() => setEnding(undefined)} />
     </>
   )
 }
 
-/** What is known of one mapping, and the way to end it. */
-function Peek({ id, onClose, onUnmap }: { id: string | undefined; onClose: () => void; onUnmap: (m: Mapping) => void }) {
+/** What is known of one mapping, and the ways to change and to end it. */
+function Peek({ id, onClose, onUnmap, onEdit }: { id: string | undefined; onClose: () => void; onUnmap: (m: Mapping) => void; onEdit: (m: Mapping) => void }) {
   const api = useApi()
   const mapping = useRead(keys.one('mapping', id ?? ''), async (signal) => bodyOf(await api.GET('/api/v1/mappings/{mapping}', { params: { path: { mapping: id ?? '' } }, signal })), id !== undefined)
   const found = mapping.data
-  const unmap = () => {
+  const then = (ask: (m: Mapping) => void) => () => {
     if (!found) return
     // A drawer and a dialog are never open together.
     onClose()
-    onUnmap(found)
+    ask(found)
   }
+  const actions = found && (
+    <>
+      <Offer may={found.can?.['update']} onClick={then(onEdit)}>Edit…</Offer>
+      <Offer may={found.can?.['delete']} onClick={then(onUnmap)}>Unmap…</Offer>
+    </>
+  )
   return (
-    <Drawer opened={id !== undefined} onClose={onClose} title={found ? <bdi>{found.namespace}/{found.secret}: {found.key}</bdi> : 'Mapping'} actions={found && <Offer may={found.can?.['delete']} onClick={unmap}>Unmap…</Offer>}>
+    <Drawer opened={id !== undefined} onClose={onClose} title={found ? <bdi>{found.namespace}/{found.secret}: {found.key}</bdi> : 'Mapping'} actions={actions}>
       <Loaded of={mapping}>
         {(m) => (
           <Facts>
@@ -108,6 +121,7 @@ function Peek({ id, onClose, onUnmap }: { id: string | undefined; onClose: () =>
             <Fact label="Key"><code><bdi>{m.key}</bdi></code></Fact>
             {m.place && <Fact label="The password is"><bdi>{placeText(m.place)}</bdi></Fact>}
             <Fact label="Cluster"><bdi>{m.clusterName}</bdi></Fact>
+            <Fact label="After a reset">{onWriteOf(m.onWrite)?.label ?? m.onWrite}</Fact>
             <Fact label="Version there">{m.written === 0 ? 'none was written or proved' : `v${m.written}${m.written === m.current ? ', the current one' : `; the current one is v${m.current}`}`}</Fact>
             <Fact label="Compared">{m.checkedAt ? <Time at={m.checkedAt} as="exact" /> : 'never'}</Fact>
             <Fact label="Mapped by"><bdi>{m.createdBy}</bdi> <Time at={m.createdAt} /></Fact>

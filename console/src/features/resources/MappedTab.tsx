@@ -8,6 +8,7 @@ import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { count } from '../../ui/format'
 import { Time } from '../../ui/Time'
+import { onWriteOf } from '../accounts/onWrite'
 import { problemOfQuery } from './named'
 import classes from './parts.module.css'
 import { kubernetes, pageOf, type Resource } from './resource'
@@ -35,6 +36,8 @@ const state: Column<Mapping> = { key: 'state', title: 'State', width: 130, sorta
 const checked: Column<Mapping> = { key: 'checked', title: 'Compared', width: 110, priority: 2, render: ({ checkedAt }) => (checkedAt ? <Time at={checkedAt} /> : <span className={classes.muted}>never</span>) }
 const cluster: Column<Mapping> = { key: 'cluster', title: 'Cluster', width: 120, priority: 2, render: (m) => <bdi>{m.clusterName}</bdi> }
 
+const onWrite: Column<Mapping> = { key: 'onWrite', title: 'After a reset', width: 110, priority: 2, render: (m) => onWriteOf(m.onWrite)?.short ?? m.onWrite }
+
 const perStep = 20
 // As many rows as the server gives at once.
 const most = 500
@@ -54,7 +57,7 @@ export function MappedTab({ resource }: { resource: Resource }) {
     <>
       <ListGrid
         label={`Mapped keys of ${resource.name}`}
-        columns={isKube ? [secret, state, key, account, version, checked] : [account, state, secret, key, version, cluster, checked]}
+        columns={isKube ? [secret, state, key, account, version, onWrite, checked] : [account, state, secret, key, version, cluster, onWrite, checked]}
         list={list}
         idOf={({ id }) => id}
         nameOf={(m) => `${m.secret} ${m.key}`}

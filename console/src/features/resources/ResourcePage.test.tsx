@@ -11,7 +11,7 @@ const orders = { id: 'r1', name: 'orders-db', type: 'postgresql', accounts: 1, s
 const shop = { ...orders, id: 'r2', name: 'shop-east', type: 'kubernetes', clusterName: 'east', namespace: 'shop', accounts: 1, states: { in_sync: 1 } }
 const account = { id: 'a1', name: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', resourceType: 'postgresql', state: 'verified', current: 3, mappings: { in_sync: 2 }, createdAt: '2026-11-01T00:00:00Z', rev: 1, can: {} }
 const secret = { id: 's1', clusterId: 'c1', clusterName: 'east', resourceId: 'r2', resourceName: 'shop-east', namespace: 'shop', name: 'db', type: 'Opaque', keyCount: 2, mappedKeys: 1, state: 'in_sync', seenAt: '2026-11-01T00:00:00Z', rev: 1, can: { map: { allowed: true } } }
-const mapping = { id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceName: 'orders-db', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db', key: 'password', state: 'behind', written: 2, current: 3, rev: 1, can: {} }
+const mapping = { id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceName: 'orders-db', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db', key: 'password', onWrite: 'ask', state: 'behind', written: 2, current: 3, rev: 1, can: {} }
 const types = { items: [{ type: 'postgresql', name: 'PostgreSQL', description: '', fields: [{ name: 'host', label: 'Host', kind: 'host', required: true }], reconcile: true, verify: true, change: true, minLength: 1 }] }
 
 const answer: Answer = ({ method, path, query }) => {
@@ -51,7 +51,9 @@ test('the accounts of a namespace are its Secrets', async () => {
 
 test('mapped details: mapped keys with their version, then the others with a way to map them', async () => {
   const { asked } = await at('/resources/shop-east?tab=mapped')
-  expect((await screen.findByText('v2 of v3')).closest('[role=row]')?.textContent).toContain('behind')
+  const row = (await screen.findByText('v2 of v3')).closest('[role=row]')
+  expect(row?.textContent).toContain('behind')
+  expect(row?.textContent, 'what is done after a reset').toContain('ask first')
   expect(await screen.findByRole('button', { name: 'Map shop/db user…' })).toBeTruthy()
   expect(screen.queryByRole('button', { name: 'Map shop/db password…' })).toBeNull()
   expect(asked.filter(({ path }) => path.startsWith('/secrets/')), 'no Secret is read for its keys').toHaveLength(0)
