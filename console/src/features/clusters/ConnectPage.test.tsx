@@ -33,6 +33,17 @@ async function atConnect(answers: Answers) {
   return drawn
 }
 
+test('the right to restart workloads says what it is for, and what is missing without it', async () => {
+  const { asked } = await drawPage('/clusters/new', ConnectPage, '/clusters/new', { 'GET /connector': () => 'kind: ClusterRole\nrules:\n# Read Secrets.\n' })
+  const box = await screen.findByRole('checkbox', { name: 'May restart workloads' })
+  expect(box).toHaveProperty('checked', true)
+  const says = document.getElementById(box.getAttribute('aria-describedby')?.split(' ')[0] ?? '')?.textContent
+  expect(says).toMatch(/watched until no pod is left from before\. Without it Keyturn does not look who reads the keys\.$/)
+  await act(async () => void fireEvent.click(screen.getByLabelText(/The whole cluster/)))
+  await act(async () => void fireEvent.click(box))
+  await waitFor(() => expect(asked.at(-1)?.query.get('restart')).toBe('false'))
+})
+
 test('only what was tested as it stands can be saved, and then Secrets are chosen', async () => {
   const { asked, router } = await atConnect({ 'POST /clusters/test': () => passed, 'POST /clusters': () => cluster() })
   expect(button('Save').disabled).toBe(true)

@@ -40,7 +40,7 @@ export function ScopeForm({ draft, onChange, showFault = false }: { draft: Scope
       </Radio.Group>
       <Checkbox
         label="May restart workloads"
-        description="So that pods which read a Secret at their start get its new value."
+        description="After a reset, what reads the written keys is restarted and watched until no pod is left from before. Without it Keyturn does not look who reads the keys."
         checked={draft.restart}
         onChange={(event) => change({ restart: event.currentTarget.checked })}
       />
