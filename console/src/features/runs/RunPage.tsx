@@ -1,4 +1,3 @@
-import { Skeleton } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
@@ -21,6 +20,7 @@ import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, too
 import classes from './Run.module.css'
 import { RunConsumers } from './RunConsumers'
 import { RunWrites } from './RunWrites'
+import { Waiting } from './Waiting'
 
 const above = [{ label: 'Runs', to: '/runs' }]
 const spokenEveryMs = 5000
@@ -40,20 +40,6 @@ export function RunPage() {
       <PageHead title={`Run ${shortId(id)}`} above={above} />
       {query.error !== null ? <ProblemView problem={asProblem(query.error)} onRetry={() => void query.refetch()} /> : <Waiting />}
     </>
-  )
-}
-
-/** Bones of the page, after 200 ms. */
-export function Waiting() {
-  const [late, setLate] = useState(false)
-  useEffect(() => {
-    const timer = setTimeout(() => setLate(true), 200)
-    return () => clearTimeout(timer)
-  }, [])
-  return (
-    <div className={classes.skeleton} aria-busy="true">
-      {late && <><Skeleton h={20} w="60%" /><Skeleton h={20} w="40%" /><Skeleton h={240} /></>}
-    </div>
   )
 }
 

@@ -3,7 +3,7 @@ import { health } from '../../api/session'
 import { asProblem } from '../../api/problem'
 import { Fact, Facts } from '../../ui/Fact'
 import { ProblemView } from '../../ui/ProblemView'
-import { Waiting } from '../runs/RunPage'
+import { Waiting } from '../runs/Waiting'
 import { settingsKeys } from './keys'
 import classes from './Settings.module.css'
 
