@@ -61,11 +61,16 @@ export function duration(ms: number): string {
     .join(' ')
 }
 
+/** The text with a capital letter. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1)
+}
+
 /** The text with a capital letter, unless it begins with a name, and a full stop, unless it ends in a mark or in what could be a path, a command or an address. */
 export function sentence(text: string): string {
   const words = text.split(/\s/)
   const [first = '', last = ''] = [words[0], words.at(-1)]
-  const begun = /[._/:-]/.test(first) ? text : text.charAt(0).toUpperCase() + text.slice(1)
+  const begun = /[._/:-]/.test(first) ? text : capital(text)
   return last === '' || /[.!?:…]$/.test(last) || /[/=@.-]/.test(last) ? begun : `${begun}.`
 }
 

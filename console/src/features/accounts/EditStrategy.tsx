@@ -1,5 +1,6 @@
 import { Radio, Stack } from '@mantine/core'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
+import { capital } from '../../ui/format'
 import { useToast } from '../../ui/say'
 import { EditDialog } from '../settings/EditDialog'
 import type { Account } from './account'
@@ -30,7 +31,7 @@ export function EditStrategy({ account, type, opened, onClose }: { account: Acco
         draw: (word) => (
           <Radio.Group name="strategy" label="How its values follow each other" description="From the next reset on." defaultValue={word}>
             <Stack gap="sm" mt="xs">
-              {choices.map(({ value, label, means }) => <Radio key={value} value={value} classNames={{ radio: classes.radio }} label={label} description={means} />)}
+              {choices.map(({ value, label, means }) => <Radio key={value} value={value} classNames={{ radio: classes.radio }} label={capital(label)} description={means} />)}
             </Stack>
           </Radio.Group>
         ),

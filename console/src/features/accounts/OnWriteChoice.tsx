@@ -1,4 +1,5 @@
 import { Radio, type RadioGroupProps, Stack } from '@mantine/core'
+import { capital } from '../../ui/format'
 import classes from './account.module.css'
 import { onWrites } from './onWrite'
 
@@ -7,7 +8,7 @@ export function OnWriteChoice(props: Pick<RadioGroupProps, 'name' | 'defaultValu
   return (
     <Radio.Group label="After a reset" {...props}>
       <Stack gap="sm" mt="xs">
-        {onWrites.map(({ value, label, means }) => <Radio key={value} value={value} classNames={{ radio: classes.radio }} label={label} description={means} />)}
+        {onWrites.map(({ value, label, means }) => <Radio key={value} value={value} classNames={{ radio: classes.radio }} label={capital(label)} description={means} />)}
       </Stack>
     </Radio.Group>
   )

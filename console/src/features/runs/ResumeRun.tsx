@@ -7,8 +7,10 @@ import type { Rollout } from './rollouts'
 
 const named = 5
 
-/** What goes on when the run is resumed, one line each. */
-export function consequencesOf(asking: readonly Rollout[]): string[] {
+/** What is done when a run with these is resumed, one line each. */
+export function consequencesOf(rollouts: readonly Rollout[]): string[] {
+  const asking = rollouts.filter(({ state }) => state === 'asks')
+  const again = rollouts.filter(({ state }) => state === 'stuck' || state === 'held').length
   const lines = asking.slice(0, named).map(({ kind, namespace, name, cluster, old }) => {
     const pods = old === 0 ? 'no pod is left to replace' : old === 1 ? 'its 1 pod is replaced' : `its ${count(old)} pods are replaced`
     return `${kind} ${namespace}/${name} in ${cluster}: ${pods}.`
@@ -17,7 +19,8 @@ export function consequencesOf(asking: readonly Rollout[]): string[] {
   return [
     ...lines,
     ...(more > 0 ? [`And ${count(more)} more ${more === 1 ? 'workload' : 'workloads'}.`] : []),
-    'Each is replaced by its own strategy, and watched until no pod is left from before the write.',
+    'Each replaces its pods by its own strategy, and is watched until none is left from before the write.',
+    ...(again > 0 ? [`${count(again)} that ${again === 1 ? 'is stuck or held is' : 'are stuck or held are'} tried again.`] : []),
   ]
 }
 
@@ -39,7 +42,7 @@ export function ResumeRun({ run, busy, onResume, onFailed }: { run: Run; busy: b
         level={2}
         verb="Restart"
         object={`${count(asking.length)} ${asking.length === 1 ? 'workload' : 'workloads'}`}
-        consequences={consequencesOf(asking)}
+        consequences={consequencesOf(run.rollouts ?? [])}
         onConfirm={onResume}
       />
     </>

@@ -21,8 +21,8 @@ export function RunConsumers({ run }: { run: Run }) {
       <p className={classes.quiet}>{rollouts.length === 0 ? whyNone(run) : consumersText(rollouts)}</p>
       {unseen.length > 0 && (
         <div className={classes.unseen}>
-          <p><b>Not seen:</b> what reads the keys there is neither restarted nor watched.</p>
-          <ul>{unseen.map((text) => <li key={text}>{text}</li>)}</ul>
+          <p><b>Not seen,</b> and so neither restarted nor watched:</p>
+          <ul>{unseen.map((text) => <li key={text}>{sentence(text)}</li>)}</ul>
         </div>
       )}
       {groupRollouts(rollouts).map((group) => <Group key={group.clusterId} group={group} opened={few || group.waits} />)}

@@ -39,8 +39,9 @@ test('by cluster, and what waits for somebody first; what only goes on keeps its
 
 test('that no pod is left is said only when it was proved', () => {
   expect(consumersText([rollout(), rollout({ name: 'b', state: 'skipped', wanted: 0 })])).toBe('2 workloads: no pod is left from before the write.')
-  expect(consumersText([rollout({ state: 'rolling', new: 2, ready: 2, old: 1 })])).toBe('1 workload: 0 of 1 done, 1 rolling. 1 pod is left from before the write.')
-  expect(consumersText([rollout({ state: 'skipped', old: 2 })])).toBe('1 workload: 1 of 1 done. 2 pods are left from before the write.')
+  expect(consumersText([rollout({ state: 'rolling', new: 2, ready: 2, old: 1 })])).toBe('1 workload; 1 pod is left from before the write.')
+  expect(consumersText([rollout({ state: 'skipped', old: 2 })])).toBe('1 workload; 2 pods are left from before the write.')
+  expect(consumersText([rollout(), rollout({ clusterId: 'c2', state: 'held', old: 1 })])).toBe('2 workloads in 2 clusters: 1 of 2 done, 1 held; 1 pod is left from before the write.')
 })
 
 test('without workloads the page says why', () => {
@@ -77,10 +78,10 @@ test('every state has its word, its pods and, where it waits, its whole reason o
 })
 
 test('in good order there is one quiet sentence; what was not seen is a notice and no alarm', async () => {
-  await at(rolling('done', { state: 'done', endedAt: '2026-01-01T10:00:20Z', rollouts: [rollout(), rollout({ name: 'b' })], unseen: ['West: the connector may not restart workloads there.'] }))
+  await at(rolling('done', { state: 'done', endedAt: '2026-01-01T10:00:20Z', rollouts: [rollout(), rollout({ name: 'b' })], unseen: ['prod-west: the connector may not restart workloads there'] }))
   const part = await consumers()
   expect(part.getByText('2 workloads: no pod is left from before the write.')).toBeTruthy()
-  expect(part.getByText('West: the connector may not restart workloads there.')).toBeTruthy()
+  expect(part.getByText('prod-west: the connector may not restart workloads there.')).toBeTruthy()
   expect(screen.queryByRole('alert')).toBeNull()
   await expectAccessible()
 })
@@ -102,6 +103,7 @@ test('of hundreds of workloads only what waits is opened, and few rows are drawn
   await at(rolling('failed', { state: 'needs_attention', rollouts: [...many('c1', 'east'), ...many('c2', 'west'), rollout({ clusterId: 'c2', cluster: 'west', name: 'zz', state: 'stuck', reason: 'ImagePullBackOff' })] }))
   const part = await consumers()
   expect(part.getByText('300 of 301 done, 1 stuck')).toBeTruthy()
+  expect(part.getByText(/^601 workloads in 2 clusters: 600 of 601 done, 1 stuck; no pod is left/)).toBeTruthy()
   expect(part.queryByRole('list', { name: 'Workloads in east' })).toBeNull()
   const west = () => within(part.getByRole('list', { name: 'Workloads in west' })).getAllByRole('listitem')
   expect(west()[0]?.textContent).toContain('shop/zz')
@@ -132,8 +134,9 @@ test('where workloads ask, the button says what it does, asks once more with the
 })
 
 test('many that ask are named by their number after the first', () => {
-  const lines = consequencesOf(Array.from({ length: 7 }, (_, i) => rollout({ name: `w${i}`, state: 'asks', old: i })))
-  expect(lines).toHaveLength(7)
+  const lines = consequencesOf([...Array.from({ length: 7 }, (_, i) => rollout({ name: `w${i}`, state: 'asks', old: i })), rollout({ state: 'stuck' })])
+  expect(lines).toHaveLength(8)
   expect(lines[0]).toBe('Deployment shop/w0 in east: no pod is left to replace.')
   expect(lines[5]).toBe('And 2 more workloads.')
+  expect(lines[7]).toBe('1 that is stuck or held is tried again.')
 })

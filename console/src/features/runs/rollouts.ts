@@ -71,13 +71,14 @@ function tally(all: readonly Rollout[]): string {
 
 const counted = (n: number, noun: string) => `${count(n)} ${noun}${n === 1 ? '' : 's'}`
 
-/** All of them in a sentence; that no pod is left is said only when it was proved of each. */
+/** All of them in a sentence; that no pod is left is said only when it was proved of each. One cluster tells its own tally. */
 export function consumersText(rollouts: readonly Rollout[]): string {
   const left = rollouts.reduce((sum, { old }) => sum + old, 0)
   const workloads = counted(rollouts.length, 'workload')
   if (rollouts.every(isSettled) && left === 0) return `${workloads}: no pod is left from before the write.`
-  const pods = left === 0 ? 'No pod is left from before the write.' : left === 1 ? '1 pod is left from before the write.' : `${count(left)} pods are left from before the write.`
-  return `${workloads}: ${tally(rollouts)}. ${pods}`
+  const pods = left === 0 ? 'no pod is left' : left === 1 ? '1 pod is left' : `${count(left)} pods are left`
+  const clusters = new Set(rollouts.map(({ clusterId }) => clusterId)).size
+  return `${workloads}${clusters > 1 ? ` in ${count(clusters)} clusters: ${tally(rollouts)}` : ''}; ${pods} from before the write.`
 }
 
 /** Why a run has no workloads to show. */
