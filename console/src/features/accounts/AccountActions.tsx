@@ -79,12 +79,17 @@ function More({ account, type }: { account: Account; type: Schemas['Type'] | und
       </Menu.Item>
     )
   }
-  const close = () => setAsked(undefined)
+  const more = useRef<HTMLButtonElement>(null)
+  // The entry of the menu that led to a dialog is gone when the dialog closes.
+  const close = () => {
+    setAsked(undefined)
+    more.current?.focus()
+  }
   return (
     <>
       <Menu position="bottom-end" width={280}>
         <Menu.Target>
-          <ActionIcon variant="default" size={32} aria-label={`More for ${account.name}`}><IconDots {...iconProps} /></ActionIcon>
+          <ActionIcon ref={more} variant="default" size={32} aria-label={`More for ${account.name}`}><IconDots {...iconProps} /></ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
           {item('value', 'update', 'Store a value…')}

@@ -50,6 +50,7 @@ test('a mapping says what is done after a reset, and it is changed in place unde
   fireEvent.click(dialog.getByRole('button', { name: 'Save the mapping' }))
   await waitFor(() => expect(patches(asked)).toEqual([['/mappings/m1', { onWrite: 'nothing' }, '"2"']]))
   await waitFor(() => expect(screen.getByRole('link', { name: 'shop/db' }).closest('[role="row"]')?.textContent).toContain('leave alone'))
+  await waitFor(() => expect(document.activeElement?.getAttribute('role')).toBe('grid'))
 })
 
 test('a change of a mapping that came second shows both answers and overwrites none', async () => {

@@ -81,4 +81,6 @@ test('a type that takes one value at a time does not offer two', async () => {
   const dialog = await editStrategy()
   expect(dialog.getAllByRole('radio')).toHaveLength(2)
   expect(dialog.getByText('For PostgreSQL: one value at a time.')).toBeTruthy()
+  fireEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
+  await waitFor(() => expect(document.activeElement?.getAttribute('aria-label')).toBe('More for app_rw'))
 })

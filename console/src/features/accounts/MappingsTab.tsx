@@ -1,5 +1,5 @@
 import { useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { ifMatch } from '../../api/client'
 import { keys } from '../../api/keys'
 import { bodyOf, useApi } from '../../app/api'
@@ -63,6 +63,7 @@ export function MappingsTab({ account }: { account: Account }) {
   const { search, change } = useAddress()
   const [ending, setEnding] = useState<Mapping>()
   const [editing, setEditing] = useState<Mapping>()
+  const shown = useRef<HTMLDivElement>(null)
   const open = textOf(search['open'])
   const states = wordsOf(filterFromSearch(search, fields), 'state')
   const query = { account: account.id, state: states, sort: 'state' }
@@ -74,6 +75,8 @@ export function MappingsTab({ account }: { account: Account }) {
       return { ...page, items: worstMappings(page.items) }
     },
   })
+  // The drawer that led to a dialog is gone when the dialog closes: the list has the focus again.
+  const back = () => shown.current?.querySelector<HTMLElement>('[role="grid"]')?.focus()
   const place = accountPlace({ ...account, accountName: account.name })
   const associate = <Offer may={account.can?.['map']} to={{ ...place, to: `${place.to}/associate` }}>Associate…</Offer>
   const empty: Empty = states.length > 0
@@ -85,10 +88,12 @@ export function MappingsTab({ account }: { account: Account }) {
         <Counts label="Mappings by state" object="key" counts={list.counts} chosen={states.flatMap((word) => known('key', word) ?? [])} onChoose={(words) => change({ state: words.length > 0 ? [...words] : '' })} />
         {associate}
       </ListBar>
-      <ListGrid label={`Mappings of ${account.name}`} columns={columnsFor(setEnding)} list={list} idOf={({ id }) => id} nameOf={(m) => `${m.secret} ${m.key}`} onOpen={({ id }) => change({ open: id }, { push: true })} open={open} empty={empty} />
+      <div ref={shown}>
+        <ListGrid label={`Mappings of ${account.name}`} columns={columnsFor(setEnding)} list={list} idOf={({ id }) => id} nameOf={(m) => `${m.secret} ${m.key}`} onOpen={({ id }) => change({ open: id }, { push: true })} open={open} empty={empty} />
+      </div>
       <Peek id={open} onClose={() => change({ open: '' })} onUnmap={setEnding} onEdit={setEditing} />
-      {editing && <EditMapping mapping={editing} opened onClose={() => setEditing(undefined)} />}
-      <Unmap mapping={ending} onClose={() => setEnding(undefined)} />
+      {editing && <EditMapping mapping={editing} opened onClose={() => { setEditing(undefined); back() }} />}
+      <Unmap mapping={ending} onClose={() => { setEnding(undefined); back() }} />
     </>
   )
 }
