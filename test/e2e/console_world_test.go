@@ -57,7 +57,7 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 
 	eu, us, stage := bed.clusters.Planes[0], bed.clusters.Planes[1], w.plane("stage")
 	w.namespaces(eu, "checkout", "ledger", "vault")
-	w.connect("prod-eu", eu, client.Scope{Namespaces: []string{"checkout", "ledger", "vault"}, Access: "read-write"})
+	w.connect("prod-eu", eu, client.Scope{Namespaces: []string{"checkout", "ledger", "vault"}, Access: "read-write", Restart: true})
 	w.connect("stage", stage, client.Scope{Access: "read-write", Restart: true})
 	unplug := w.connectBehind("prod-us", us, client.Scope{Namespaces: []string{"shop"}, Access: "read-write"})
 	w.manySecrets(stage)
@@ -89,6 +89,7 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	w.reset("done", app, client.Reset{}, "done")
 	w.reset("held", held, client.Reset{}, "needs_attention")
 	w.reset("frozen", frozen, client.Reset{}, "needs_attention")
+	w.asked(eu)
 	w.guard("pages_guarded")
 	w.reset("rolledBack", guarded, client.Reset{Value: client.NewValue("pages_guarded")}, "rolled_back")
 

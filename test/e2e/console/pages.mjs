@@ -185,6 +185,23 @@ async function overtaken() {
   await sees(/who is paged for the databases/)()
 }
 
+/** What a run does after a write is changed in a dialog that the mapping's drawer leads to. */
+async function editsMapping() {
+  await inDialog.getByRole('button', { name: 'Edit…', exact: true }).click()
+  await inDialog.getByRole('radiogroup', { name: 'After a reset' }).waitFor()
+}
+
+async function strategy() {
+  await button('More for pages_app').click()
+  await page.getByRole('menuitem', { name: 'Strategy…' }).click()
+  await inDialog.getByRole('radiogroup').waitFor()
+}
+
+async function asksOnceMore() {
+  await button('Restart it and go on').click()
+  await inDialog.getByText(/its 2 pods are replaced/).waitFor()
+}
+
 const nobody = ''
 
 /** Every state: page, state, who looks, where, and what is done there. Without an address it goes on where the last was. */
@@ -237,6 +254,8 @@ const table = [
   ['secret', 'tombstone', 'anna', secret('checkout/gone'), sees('tombstone')],
 
   ['account', 'mappings', 'anna', account('pages_held', '?tab=mappings'), sees('hands off')],
+  ['account', 'mapping-edit', 'anna', account('pages_asked', `?tab=mappings&open=${world.IDs['asked mapping']}`), editsMapping],
+  ['account', 'strategy', 'anna', account('pages_app'), strategy],
   ['account', 'access', 'anna', account('pages_app', '?tab=access'), sees('uma')],
   ['account', 'activity', 'anna', account('pages_app', '?tab=activity'), sees('account.create')],
   ['account', 'unverified', 'anna', account('pages_down', '', 'legacy-db'), sees('unverified')],
@@ -251,6 +270,8 @@ const table = [
 
   ['run', 'rolled-back', 'anna', run('rolledBack'), sees('rolled back')],
   ['run', 'held', 'anna', run('held'), sees('needs attention')],
+  ['run', 'asks', 'anna', run('asks'), sees(/its mapping asks/i)],
+  ['run', 'asks-once-more', 'anna', undefined, asksOnceMore],
   ['run', 'blocked', 'anna', run('frozen'), sees('needs attention')],
 
   ['audit', 'range', 'anna', '/audit?action=grant.create&from=-24h', sees('grant.create')],
@@ -267,6 +288,7 @@ const table = [
   ['run', 'waiting', 'anna', account('pages_down', '/reset', 'legacy-db'), waits],
 
   ['account', 'zoomed', 'anna', account('pages_app'), sees('v2'), zoomed],
+  ['run', 'consumers-zoomed', 'anna', run('asks'), sees(/its mapping asks/i), zoomed],
   ['run', 'zoomed', 'anna', run('held'), sees('needs attention'), zoomed],
   ['secrets', 'zoomed', 'anna', '/secrets', sees('checkout/db'), zoomed],
 ]
