@@ -68,7 +68,7 @@ func Seed(t testing.TB, s *store.Store, n int) World {
 	}
 	do(w.seedSecrets(t.Context(), s, n, now))
 	for i := 0; i < n; i += seedMapEvery {
-		m := inventory.Mapping{ID: newID(), AccountID: w.Accounts[i/seedMapEvery%seedAccounts].ID, SecretID: w.Secrets[i].ID, Key: "password", Written: 1,
+		m := inventory.Mapping{ID: newID(), AccountID: w.Accounts[i/seedMapEvery%seedAccounts].ID, SecretID: w.Secrets[i].ID, Key: "password", OnWrite: "restart", Written: 1,
 			State: inventory.InSync, CheckedAt: now, Rev: 1}
 		do(s.AddMapping(t.Context(), m, event("mapping.create", "account", m.AccountID)))
 		w.Mappings = append(w.Mappings, m)
