@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // schedules name zones, and a bare machine has none
 
 	"github.com/keyturn/keyturn/internal/app"
 	"github.com/keyturn/keyturn/internal/cli"

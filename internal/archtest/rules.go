@@ -43,11 +43,12 @@ var coreNever = []string{"net/http", "database/sql", "os", "io/ioutil", "syscall
 
 // corePure are the modules beside the standard library that core may import: small, without I/O of their own.
 var corePure = map[string]string{
-	"golang.org/x/crypto":    "password hashes",
-	"golang.org/x/mod":       "the Merkle tree of the audit log (sumdb/tlog, sumdb/note)",
-	"golang.org/x/text":      "user names compare as people expect (secure/precis)",
-	"github.com/google/uuid": "ids",
-	"go.yaml.in/yaml/v3":     "where a scalar begins in YAML (composite)",
+	"github.com/robfig/cron/v3": "reads cron lines (rotation/schedule)",
+	"golang.org/x/crypto":       "password hashes",
+	"golang.org/x/mod":          "the Merkle tree of the audit log (sumdb/tlog, sumdb/note)",
+	"golang.org/x/text":         "user names compare as people expect (secure/precis)",
+	"github.com/google/uuid":    "ids",
+	"go.yaml.in/yaml/v3":        "where a scalar begins in YAML (composite)",
 }
 
 // onlyIn lists imports that belong to some folders alone.
