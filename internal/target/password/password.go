@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
@@ -56,7 +57,21 @@ type Policy struct {
 	Require map[Class]int `json:"require,omitempty"`
 	// First lists the classes that the first character comes from; none means all of Alphabets.
 	First []Class `json:"first,omitempty"`
+	// Words asks for a passphrase of that many words, more where Length needs them. Words begin with a capital if upper case
+	// is required, and the digits that are required come last.
+	Words int `json:"words,omitempty"`
+	// Separator stands between the words.
+	Separator string `json:"separator,omitempty"`
+	// Forbid lists texts that must not occur in a value, in whatever case, such as the account's name.
+	Forbid []string `json:"forbid,omitempty"`
 }
+
+// The limits of Forbid. Shorter texts would take away too much, and say too much of what is left.
+const (
+	MaxForbidden = 200
+	minForbidden = 3
+	maxForbidden = 128 // bytes of one
+)
 
 // Default is the policy of an account that has no other: 32 characters, one of each class at least, a letter first, and
 // none of the characters that shells, URLs and configuration files most often trip over.
@@ -71,16 +86,16 @@ func Default() Policy {
 
 // Check returns a fault of kind Invalid when no password can follow p within l.
 func (p Policy) Check(l target.Limits) error {
-	_, err := p.plan(l)
+	_, err := p.source(l)
 	return err
 }
 
 // checkWords checks what can be said of each field alone.
 func (p Policy) checkWords(l target.Limits) error {
 	switch {
-	case p.Length < 1 || p.Length > MaxLength:
+	case p.Length > MaxLength || p.Length < 1 && p.Words == 0:
 		return invalid("length", "the length must be from 1 to %d", MaxLength)
-	case p.Length < l.MinLength:
+	case p.Length < l.MinLength && p.Words == 0:
 		return invalid("length", "this type of system asks for %d characters at least", l.MinLength)
 	case l.MaxLength > 0 && p.Length > l.MaxLength:
 		return invalid("length", "this type of system takes %d characters at most", l.MaxLength)
@@ -103,7 +118,26 @@ func (p Policy) checkWords(l target.Limits) error {
 			return invalid("require", "the policy asks for %s, which are not among its alphabets", c)
 		}
 	}
+	return p.checkForbidden()
+}
+
+func (p Policy) checkForbidden() error {
+	if len(p.Forbid) > MaxForbidden {
+		return invalid("forbid", "a policy forbids %d texts at most", MaxForbidden)
+	}
+	for _, text := range p.Forbid {
+		if len(text) < minForbidden || len(text) > maxForbidden || !utf8.ValidString(text) {
+			return invalid("forbid", "a forbidden text has %d to %d bytes of UTF-8", minForbidden, maxForbidden)
+		}
+	}
 	return nil
+}
+
+// forbids reports whether a forbidden text occurs in b.
+func (p Policy) forbids(b []byte) bool {
+	lower := bytes.ToLower(b)
+	defer clear(lower)
+	return slices.ContainsFunc(p.Forbid, func(text string) bool { return bytes.Contains(lower, bytes.ToLower([]byte(text))) })
 }
 
 func (p Policy) alphabets() []Class {
@@ -120,36 +154,41 @@ type Violation struct {
 }
 
 // Violations returns how value fails to follow p; none means that it does.
-func (p Policy) Violations(value vault.Value) []Violation {
+func (p Policy) Violations(value vault.Value) (out []Violation) {
+	_ = value.Expose(func(b []byte) error { out = p.violations(b); return nil })
+	return out
+}
+
+func (p Policy) violations(b []byte) []Violation {
 	var out []Violation
 	add := func(rule, format string, args ...any) {
 		out = append(out, Violation{Rule: rule, Msg: fmt.Sprintf(format, args...)})
 	}
-	_ = value.Expose(func(b []byte) error {
-		if len(b) < p.Length {
-			add("length", "it must be %d characters or longer", p.Length)
+	if len(b) < p.Length {
+		add("length", "it must be %d characters or longer", p.Length)
+	}
+	var all, first string
+	for _, c := range p.alphabets() {
+		all += c.Characters()
+		if n := count(b, c.Characters()); n < p.Require[c] {
+			add("require", "it must contain %d of %s", p.Require[c], c)
 		}
-		var all, first string
-		for _, c := range p.alphabets() {
-			all += c.Characters()
-			if n := count(b, c.Characters()); n < p.Require[c] {
-				add("require", "it must contain %d of %s", p.Require[c], c)
-			}
-			if slices.Contains(p.First, c) {
-				first += c.Characters()
-			}
+		if slices.Contains(p.First, c) {
+			first += c.Characters()
 		}
-		if count(b, all) < len(b) {
-			add("alphabets", "it must contain %v only", p.alphabets())
-		}
-		if bytes.ContainsAny(b, p.Exclude) {
-			add("exclude", "it contains a character that the policy excludes")
-		}
-		if len(p.First) > 0 && len(b) > 0 && strings.IndexByte(first, b[0]) < 0 {
-			add("first", "it must start with one of %v", p.First)
-		}
-		return nil
-	})
+	}
+	if count(b, all) < len(b) {
+		add("alphabets", "it must contain %v only", p.alphabets())
+	}
+	if bytes.ContainsAny(b, p.Exclude) {
+		add("exclude", "it contains a character that the policy excludes")
+	}
+	if len(p.First) > 0 && len(b) > 0 && strings.IndexByte(first, b[0]) < 0 {
+		add("first", "it must start with one of %v", p.First)
+	}
+	if p.forbids(b) {
+		add("forbid", "it contains a text that the policy forbids")
+	}
 	return out
 }
 
