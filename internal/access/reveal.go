@@ -23,6 +23,8 @@ type Credential struct {
 	Immutable                   bool
 	Version                     int64
 	Sealed                      vault.Sealed
+	// Turns is set when a policy has a value changed after it was revealed: this one, or one that a key of this Secret holds.
+	Turns bool
 }
 
 // RevealStore is what reveals need from storage.
@@ -31,6 +33,9 @@ type RevealStore interface {
 	// when there is no such account or version.
 	Credential(ctx context.Context, accountID string, version int64) (Credential, error)
 	Record(ctx context.Context, ev audit.Event) error
+	// RecordReveal is Record for what Turns: in the same transaction the accounts whose current values were revealed become
+	// due as their policies say. Of a Secret those are the accounts of the key, or of all keys if it is empty.
+	RecordReveal(ctx context.Context, c Credential, key string, ev audit.Event) error
 }
 
 // Opener opens sealed values.
@@ -64,7 +69,7 @@ func (s *Reveals) Reveal(ctx context.Context, actor identity.Actor, accountID st
 	if why != "" {
 		ev = ev.With("why", why)
 	}
-	if err := s.Store.Record(ctx, ev); err != nil {
+	if err := s.record(ctx, c, key, ev); err != nil {
 		return vault.Value{}, 0, err
 	}
 	value, err := s.open(c)
@@ -91,7 +96,7 @@ func (s *Reveals) Download(ctx context.Context, actor identity.Actor, secretID s
 	if !c.Secret {
 		return c, nil, fault.New(fault.Invalid, "only a Secret can be downloaded").WithCure("reveal the account's value")
 	}
-	if err := s.Store.Record(ctx, c.event(actor, "account.download")); err != nil {
+	if err := s.record(ctx, c, "", c.event(actor, "account.download")); err != nil {
 		return c, nil, err
 	}
 	value, err := s.open(c)
@@ -100,6 +105,14 @@ func (s *Reveals) Download(ctx context.Context, actor identity.Actor, secretID s
 	}
 	data, err := vault.Unbundle(value)
 	return c, data, err
+}
+
+// record stores the event, and what follows from the reveal. The plain way is shared by events that come at the same time.
+func (s *Reveals) record(ctx context.Context, c Credential, key string, ev audit.Event) error {
+	if c.Turns {
+		return s.Store.RecordReveal(ctx, c, key, ev)
+	}
+	return s.Store.Record(ctx, ev)
 }
 
 func (s *Reveals) open(c Credential) (vault.Value, error) {

@@ -26,7 +26,6 @@ import (
 	"github.com/keyturn/keyturn/internal/target/ldap"
 	"github.com/keyturn/keyturn/internal/target/linux"
 	"github.com/keyturn/keyturn/internal/target/mysql"
-	"github.com/keyturn/keyturn/internal/target/password"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
 	"github.com/keyturn/keyturn/internal/target/rabbitmq"
 	"github.com/keyturn/keyturn/internal/target/redis"
@@ -37,6 +36,8 @@ import (
 const (
 	lease         = 15 * time.Second // after a crash of one of several servers, another takes over within this time
 	runSlots      = 16
+	turnSlots     = 4
+	checkSlots    = 8
 	fetchSlots    = 2
 	dueEvery      = 2 * time.Second // for rows whose time has come; new ones wake their worker
 	maxTries      = 8
@@ -70,15 +71,20 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	}
 	var (
 		rows     = repository{s.store}
+		applying = policies{s.store}
 		clusters = &Clusters{Store: s.store, Ring: ring, AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
-		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: password.Default()}
+		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: applying.password}
 		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
 		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience}
-		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries,
+		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries, Policy: applying.of,
 			Saw: func(ctx context.Context, clusterID string, seen []rotation.Seen) error {
 				return fetcher.Saw(ctx, clusterID, readBack(seen))
 			}}
 		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
+		resets  = &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake, Policy: applying.of, CheckValue: applying.checkValue}
+		plans   = &rotation.Scheduler{Store: s.store, Resets: resets, CanVerify: types{registry}.CanVerify, Log: s.log}
+		due     = &jobs.Worker{Name: "schedule", Due: plans.Due, Do: plans.Turn, Slots: turnSlots, Every: dueEvery, Log: s.log}
+		checks  = &jobs.Worker{Name: "heartbeat", Due: plans.DueChecks, Do: plans.Check, Slots: checkSlots, Every: dueEvery, Log: s.log}
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
 		connect = &inventory.Connections{Store: rows, Connector: look, Vault: ring, Owner: needsGrant}
 		kept    = newAnchor(s.cfg.Data)
@@ -91,7 +97,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Objects:  s.store,
 		Accounts: accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
 		Mappings: mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
-		Runs:     runsAPI{s.store, &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake}},
+		Runs:     runsAPI{s.store, resets},
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
 		Replies:  s.store,
 		Overview: s.store,
@@ -101,7 +107,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Still:    s.still,
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
-	s.start(loop, runs, fetches, sequencer, connect)
+	s.start(loop, []*jobs.Worker{runs, fetches, due, checks}, sequencer, connect)
 	users, err := s.people.Users(ctx)
 	if err != nil {
 		return err
@@ -135,9 +141,10 @@ func (s *server) owner(ctx context.Context, repositoryID string) (string, error)
 }
 
 // start runs every loop until ctx ends.
-func (s *server) start(ctx context.Context, runs, fetches *jobs.Worker, sequencer *audit.Sequencer, connect *inventory.Connections) {
-	s.loops.Go(func() error { return runs.Run(ctx) })
-	s.loops.Go(func() error { return fetches.Run(ctx) })
+func (s *server) start(ctx context.Context, workers []*jobs.Worker, sequencer *audit.Sequencer, connect *inventory.Connections) {
+	for _, w := range workers {
+		s.loops.Go(func() error { return w.Run(ctx) })
+	}
 	s.loops.Go(func() error { return sequencer.Run(ctx) })
 	s.loops.Go(func() error { return every(ctx, sequenceEvery, func(context.Context) { sequencer.Wake() }) })
 	s.loops.Go(func() error {
@@ -307,6 +314,12 @@ func (t types) CheckSettings(typ string, settings map[string]string) error {
 func (t types) CanOverlap(typ string) bool {
 	kind, err := t.Target(typ)
 	return err == nil && kind.Spec().Capabilities.Overlap
+}
+
+// CanVerify reports whether a login to a type of system can be tried.
+func (t types) CanVerify(typ string) bool {
+	kind, err := t.Target(typ)
+	return err == nil && kind.Spec().Capabilities.Verify
 }
 
 // CanReconcile implements inventory.Types.

@@ -4,7 +4,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
@@ -26,8 +25,8 @@ type Targets struct {
 	Store    AccountStore
 	Ring     *vault.Ring
 	Registry *target.Registry
-	// Policy is how values are made.
-	Policy password.Policy
+	// Policy returns the document of the password policy that applies to an account; empty is the default. Nil: there are none.
+	Policy func(ctx context.Context, accountID string) (string, error)
 }
 
 var _ rotation.Targets = Targets{}
@@ -46,7 +45,7 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 	if err != nil {
 		return nil, err
 	}
-	a := accountTarget{name: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
+	a := accountTarget{id: account.ID, name: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
 	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
 		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
 			return nil, err
@@ -78,10 +77,10 @@ func (t Targets) login(ctx context.Context, accountID string) (*target.Login, er
 
 // accountTarget is one account on its system.
 type accountTarget struct {
-	name      string
+	id, name  string
 	kind      target.Target
 	at        target.Connection
-	policy    password.Policy
+	policy    func(ctx context.Context, accountID string) (string, error)
 	reconcile *target.Login
 }
 
@@ -92,49 +91,24 @@ func (a accountTarget) Remote() bool {
 
 func (a accountTarget) Reconciled() bool { return a.reconcile != nil }
 
-// Generate takes a policy as the JSON of a password.Policy; what it leaves out is the account's own. A type that makes its
-// own values, such as key pairs, has no use for one.
-func (a accountTarget) Generate(_ context.Context, policy string) (vault.Value, error) {
+// Generate takes a policy as the JSON of a password.Policy; what it leaves out is that of the account's own policy, and what
+// this leaves out the default's. A type that makes its own values, such as key pairs, has no use for one.
+func (a accountTarget) Generate(ctx context.Context, policy string) (vault.Value, error) {
 	if g, ok := a.kind.(target.Generator); ok {
 		return g.Generate()
 	}
-	p, err := PasswordPolicy(a.policy, policy)
+	base := ""
+	if a.policy != nil {
+		var err error
+		if base, err = a.policy(ctx, a.id); err != nil {
+			return vault.Value{}, err
+		}
+	}
+	p, err := passwordPolicy(a.name, base, policy)
 	if err != nil {
 		return vault.Value{}, err
 	}
 	return password.Generate(p, a.kind.Spec().Limits)
-}
-
-// PasswordPolicy returns base with what the document sets. It fails with fault.Invalid when the document is no policy.
-func PasswordPolicy(base password.Policy, document string) (password.Policy, error) {
-	if document == "" {
-		return base, nil
-	}
-	var asked struct {
-		Length    *int
-		Alphabets []password.Class
-		Exclude   *string
-		Require   map[password.Class]int
-	}
-	if err := json.Unmarshal([]byte(document), &asked); err != nil {
-		return base, fault.New(fault.Invalid, "the password policy cannot be read").WithField("policy")
-	}
-	if asked.Length != nil {
-		base.Length = *asked.Length
-	}
-	if asked.Exclude != nil {
-		base.Exclude = *asked.Exclude
-	}
-	if asked.Alphabets != nil {
-		base.Alphabets, base.First, base.Require = asked.Alphabets, nil, map[password.Class]int{}
-		for _, c := range asked.Alphabets {
-			base.Require[c] = 1
-		}
-	}
-	if asked.Require != nil {
-		base.Require = asked.Require
-	}
-	return base, nil
 }
 
 func (a accountTarget) Prepare(value vault.Value) (vault.Value, error) {

@@ -76,6 +76,8 @@ type Engine struct {
 	// has them too. It may be called by several goroutines at once, and again for what it has. Until it succeeds the writes
 	// do not count as done.
 	Saw func(ctx context.Context, clusterID string, seen []Seen) error
+	// Policy, if set, returns the policy that applies to an account.
+	Policy func(ctx context.Context, accountID string) (Policy, error)
 	// At is told each named point that a run passes. It is for tests that kill the process there; nil in production.
 	At func(point string)
 }

@@ -64,6 +64,10 @@ type Resets struct {
 	Targets Targets
 	// Wake tells whoever carries runs out that one is due. It must not block.
 	Wake func()
+	// Policy, if set, returns the policy that applies to an account.
+	Policy func(ctx context.Context, accountID string) (Policy, error)
+	// CheckValue, if set, fails with fault.Invalid when a typed value does not follow the policy of its account.
+	CheckValue func(ctx context.Context, accountID string, policy Policy, value vault.Value) error
 }
 
 // Reset asks for one change of a credential: to a generated value, to Value, or to that of an older Version.
@@ -73,6 +77,13 @@ type Reset struct {
 	Policy  string
 	Value   *vault.Value
 	Version int64
+	// Due is set by a schedule: the time at which the account is stored to be due. If that is another by now, somebody else
+	// was faster, and Start fails with fault.Stale.
+	Due time.Time
+	// Repair says that the system does not accept the stored value, so that there is none to keep valid.
+	Repair bool
+	// Why is what the audit log says of a reset that no person asked for.
+	Why string
 }
 
 // Start stores a run and returns at once; the run goes on by itself, whatever becomes of this process. A given value that
@@ -84,11 +95,16 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	now := time.Now().UTC()
 	run := Run{ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, State: Queued, Step: Planned, Begun: Planned, Old: account.Current,
-		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now}
-	if run.Strategy, err = s.strategy(ctx, account); err != nil {
-		return Run{}, err
+		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Strategy: Single}
+	if !r.Repair {
+		if run.Strategy, err = s.strategy(ctx, account); err != nil {
+			return Run{}, err
+		}
 	}
 	ev := audit.New(actor, "account.reset", audit.Object{Kind: "account", ID: account.ID, Name: account.Name, Parent: account.ResourceID}).WithRun(run.ID)
+	if r.Why != "" {
+		ev = ev.With("why", r.Why)
+	}
 	given, sealed := Given(""), vault.Sealed(nil)
 	if value, source, err := s.given(ctx, account, r); err != nil {
 		return Run{}, err
@@ -150,6 +166,11 @@ func (s *Resets) given(ctx context.Context, account Account, r Reset) (*vault.Va
 	if value.Len() == 0 {
 		return nil, "", fault.New(fault.Invalid, "the value is empty").WithField("value")
 	}
+	if source == GivenTyped {
+		if err := s.follows(ctx, account.ID, *value); err != nil {
+			return nil, "", err
+		}
+	}
 	target, err := s.Targets.Open(ctx, account.ID)
 	if err != nil {
 		return nil, "", err
@@ -162,6 +183,29 @@ func (s *Resets) given(ctx context.Context, account Account, r Reset) (*vault.Va
 			WithCure("%s", cure(err, "choose another value")).WithUnchanged("nothing was changed")
 	}
 	return value, source, nil
+}
+
+// follows checks a typed value against the policy of its account. An older version that is set again need not differ from
+// itself.
+func (s *Resets) follows(ctx context.Context, accountID string, value vault.Value) error {
+	if s.Policy == nil {
+		return nil
+	}
+	policy, err := s.Policy(ctx, accountID)
+	if err != nil {
+		return err
+	}
+	if s.CheckValue != nil {
+		if err := s.CheckValue(ctx, accountID, policy, value); err != nil {
+			return err
+		}
+	}
+	used, err := usedBefore(ctx, s.Store, s.Vault, accountID, policy.History, value)
+	if err == nil && used {
+		err = fault.New(fault.Invalid, "the value is one of the last %d", policy.History).WithField("value").WithCode("value-used").
+			WithCure("choose a value that was not used before, or let one be generated").WithUnchanged("nothing was changed")
+	}
+	return err
 }
 
 // checkPolicy makes a value that nobody sees, so that a policy that nothing can follow is refused now and not by the run.

@@ -53,6 +53,9 @@ const (
 	Cancelled      State = "cancelled"
 )
 
+// Scheduled reports whether Keyturn began the run by itself. Such a run begins inside the policy's windows only.
+func (r Run) Scheduled() bool { return r.StartedBy.ID == scheduler.ID }
+
 // Ended reports whether nothing more will happen to a run in state s. A run that needs attention has not ended: it keeps
 // its account until somebody resumes it.
 func (s State) Ended() bool { return s == Finished || s == RolledBack || s == Cancelled }
@@ -111,6 +114,10 @@ type Run struct {
 	Typed bool
 	// Policy is how a value is generated, as Target.Generate takes it; empty is the default.
 	Policy string
+	// MadeUnder is the mark of the account's policy under which the value was generated; empty if there was none.
+	MadeUnder string
+	// Due is the time by which a schedule began the run; zero of any other. It is not stored.
+	Due time.Time
 
 	Reason, Cure string // why it waits, was rolled back or needs attention
 	NotBefore    time.Time

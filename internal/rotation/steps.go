@@ -10,6 +10,13 @@ import (
 
 // mint makes the run's value, unless a person gave it, and stores it sealed before any target hears of it.
 func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
+	policy, err := e.policy(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	if run, err = e.await(ctx, run, policy); err != nil {
+		return run, err
+	}
 	target, err := e.Targets.Open(ctx, run.AccountID)
 	if err != nil {
 		return e.unopened(ctx, run, err)
@@ -22,17 +29,18 @@ func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
 	if run.Typed {
 		value, err = e.open(ctx, run, run.New)
 	} else {
-		value, err = target.Generate(ctx, run.Policy)
+		value, err = e.generate(ctx, run, target, policy)
 	}
 	if err != nil {
 		return e.stop(ctx, run, RolledBack, "no value could be made: "+reason(err), cure(err, "change the password policy"))
 	}
-	return e.store(ctx, run, target, value)
+	return e.store(ctx, run, target, policy, value)
 }
 
 // store seals value and what is to be sent of it, and records the step minted.
-func (e *Engine) store(ctx context.Context, run Run, target Target, value vault.Value) (Run, error) {
+func (e *Engine) store(ctx context.Context, run Run, target Target, policy Policy, value vault.Value) (Run, error) {
 	next := run
+	next.MadeUnder = policy.Mark()
 	if !run.Typed {
 		last, err := e.Store.LastVersion(ctx, run.AccountID)
 		if err != nil {
@@ -73,6 +81,9 @@ func (e *Engine) apply(ctx context.Context, run Run) (Run, error) {
 	}
 	if !target.Remote() {
 		return e.passed(ctx, run, Applied, "this resource has no remote side")
+	}
+	if again, after, err := e.outdated(ctx, run, target); again || err != nil {
+		return after, err
 	}
 	next, old, prepared, err := e.values(ctx, run)
 	if err != nil {
@@ -149,11 +160,15 @@ func (e *Engine) rejected(ctx context.Context, run Run, target Target, old vault
 	if run.Typed || run.Minted >= maxMints {
 		return e.rollBack(ctx, run, target, old, cause)
 	}
-	value, err := target.Generate(ctx, run.Policy)
+	policy, err := e.policy(ctx, run)
 	if err != nil {
 		return run, err
 	}
-	return e.store(ctx, run, target, value)
+	value, err := e.generate(ctx, run, target, policy)
+	if err != nil {
+		return run, err
+	}
+	return e.store(ctx, run, target, policy, value)
 }
 
 // rollBack ends a run whose change was definitely refused, after proving that the old value is still valid.

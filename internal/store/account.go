@@ -71,7 +71,7 @@ func (s *Store) UpdateAccount(ctx context.Context, a inventory.Account, rev int6
 		if err := noOpenRun(ctx, tx, `SELECT $1`, a.ID); err != nil {
 			return err
 		}
-		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, strategy = $6, rev = rev + 1 WHERE id = $1 AND rev = $2`,
+		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, strategy = $6, planned = 0, rev = rev + 1 WHERE id = $1 AND rev = $2`,
 			a.ID, rev, a.Name, string(a.State), a.Reason, a.Strategy)
 		if err != nil {
 			return err
@@ -86,14 +86,30 @@ func (s *Store) UpdateAccount(ctx context.Context, a inventory.Account, rev int6
 // fails with fault.Stale when another version is current by now, which then says nothing of the account.
 func (s *Store) SetAccountState(ctx context.Context, id string, current int64, state inventory.AccountState, reason string, verifiedAt time.Time, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
-		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET state = $3, reason = $4, verified_at = CASE WHEN $5 > verified_at THEN $5 ELSE verified_at END, rev = rev + 1
-			WHERE id = $1 AND current = $2`, id, current, string(state), reason, micro(verifiedAt))
+		if state == inventory.AccountOutOfSync {
+			if err := noRunUnderWay(ctx, tx, id); err != nil {
+				return err
+			}
+		}
+		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET state = $3, reason = $4, verified_at = CASE WHEN $5 > verified_at THEN $5 ELSE verified_at END,
+			checked_at = $6, planned = 0, rev = rev + 1 WHERE id = $1 AND current = $2`, id, current, string(state), reason, micro(verifiedAt), micro(time.Now()))
 		if err != nil {
 			return err
 		}
 		tx.Changed("account", id, 0, "")
 		return record(ctx, tx, ev)
 	})
+}
+
+// noRunUnderWay fails with fault.Conflict while a worker may be changing the account: that the system refuses the stored value
+// says nothing then.
+func noRunUnderWay(ctx context.Context, tx *Tx, accountID string) error {
+	open, err := queryAll(ctx, tx, scanText, `SELECT id FROM runs WHERE account_id = $1 AND state IN ('queued', 'running', 'waiting')`, accountID)
+	if err == nil && len(open) > 0 {
+		err = fault.New(fault.Conflict, "a reset is under way, and the system may have the new value already").WithCode("run-open").
+			WithCure("wait for run %s, which proves the new value", open[0]).WithUnchanged("the account's state was not changed")
+	}
+	return err
 }
 
 // SetAccountValue makes v the current version of an account whose credential was changed elsewhere, or was not known: the
@@ -133,7 +149,8 @@ func becomeCurrent(ctx context.Context, tx *Tx, v inventory.Version) error {
 		return err
 	}
 	missed := fault.New(fault.NotFound, "there is no such account")
-	err := execOne(ctx, tx, missed, `UPDATE accounts SET current = $2, state = 'unverified', reason = '', verified_at = 0, rev = rev + 1 WHERE id = $1`, v.AccountID, v.Number)
+	err := execOne(ctx, tx, missed, `UPDATE accounts SET current = $2, state = 'unverified', reason = '', verified_at = 0, asked_at = 0, planned = 0,
+		rev = rev + 1 WHERE id = $1`, v.AccountID, v.Number)
 	if err != nil {
 		return err
 	}
@@ -200,6 +217,7 @@ func deleteAccounts(ctx context.Context, tx *Tx, accounts, arg string) error {
 		`DELETE FROM versions WHERE account_id IN (` + accounts + `)`,
 		`DELETE FROM secret_keys WHERE secret_id IN (` + accounts + `)`,
 		`DELETE FROM grants WHERE object_kind = 'account' AND object_id IN (` + accounts + `)`,
+		`DELETE FROM policy_assignments WHERE named_by = 'account' AND pattern IN (` + accounts + `)`,
 	} {
 		if _, err := exec(ctx, tx, text, arg); err != nil {
 			return err

@@ -63,7 +63,28 @@ func putSecrets(ctx context.Context, tx *Tx, batch []inventory.Import, asWas map
 			return err
 		}
 	}
+	if err := relabelled(ctx, tx, batch); err != nil {
+		return err
+	}
 	return putValues(ctx, tx, batch)
+}
+
+// relabelled has the plans made anew of accounts that are mapped to Secrets whose labels may be others, if a policy looks
+// at labels.
+func relabelled(ctx context.Context, tx *Tx, batch []inventory.Import) error {
+	asked, err := queryOne(ctx, tx, "count", scanInt, `SELECT COUNT(*) FROM policy_assignments WHERE named_by = 'label'`)
+	if err != nil || asked == 0 {
+		return err
+	}
+	ids := make([]string, len(batch))
+	for i, x := range batch {
+		ids[i] = x.Secret.ID
+	}
+	return inChunks(ids, func(part []string) error {
+		c := &clause{}
+		_, err := exec(ctx, tx, `UPDATE accounts SET planned = 0 WHERE planned = 1 AND id IN (SELECT account_id FROM mappings WHERE secret_id IN (`+c.marks(part)+`))`, c.args...)
+		return err
+	})
 }
 
 // fewParams bounds the parameters of one statement on SQLite; with more of them nothing gets faster.

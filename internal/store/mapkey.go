@@ -44,6 +44,9 @@ func (s *Store) MapKey(ctx context.Context, m inventory.Mapping, part *vault.Fin
 		if err != nil {
 			return err
 		}
+		if err := replan(ctx, tx, `SELECT $1`, m.AccountID); err != nil {
+			return err
+		}
 		if _, err := exec(ctx, tx, `UPDATE secret_keys SET part = $3 WHERE secret_id = $1 AND name = $2`, m.SecretID, m.Key, printed(part)); err != nil {
 			return err
 		}
@@ -120,10 +123,12 @@ func (s *Store) credential(ctx context.Context, accountID string, version int64)
 	var text string
 	c, err := queryOne(ctx, s.read(ctx), "version", func(r scanner) (c access.Credential, err error) {
 		var sealed []byte
-		err = r.Scan(&c.AccountID, &c.Name, &c.ResourceID, &secret, &c.Namespace, &c.SecretName, &c.Type, &text, &c.Immutable, &c.Version, &sealed)
+		err = r.Scan(&c.AccountID, &c.Name, &c.ResourceID, &secret, &c.Namespace, &c.SecretName, &c.Type, &text, &c.Immutable, &c.Version, &sealed, &c.Turns)
 		c.Sealed = vault.Sealed(sealed)
 		return c, err
-	}, `SELECT x.id, x.name, x.resource_id, x.secret, x.namespace, x.secret_name, x.type, x.labels, x.immutable, v.number, v.sealed
+	}, `SELECT x.id, x.name, x.resource_id, x.secret, x.namespace, x.secret_name, x.type, x.labels, x.immutable, v.number, v.sealed,
+		CASE WHEN v.number = x.current AND EXISTS (SELECT 1 FROM accounts a WHERE a.on_reveal > 0
+			AND (a.id = x.id OR a.id IN (SELECT account_id FROM mappings WHERE secret_id = x.id))) THEN 1 ELSE 0 END
 		FROM (SELECT id, name, resource_id, 0 AS secret, '' AS namespace, '' AS secret_name, '' AS type, '{}' AS labels, 0 AS immutable, current FROM accounts WHERE id = $1
 			UNION ALL SELECT id, namespace || '/' || name, resource_id, 1, namespace, name, type, labels, immutable, current FROM secrets WHERE id = $1) x
 		JOIN versions v ON v.account_id = x.id AND v.number = CASE WHEN $2 = 0 THEN x.current ELSE $2 END`, clean(accountID), version)

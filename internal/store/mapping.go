@@ -26,6 +26,9 @@ func (s *Store) AddMapping(ctx context.Context, m inventory.Mapping, ev audit.Ev
 		if err != nil {
 			return err
 		}
+		if err := replan(ctx, tx, `SELECT $1`, m.AccountID); err != nil {
+			return err
+		}
 		tx.Changed("mapping", m.ID, 1, m.AccountID)
 		return record(ctx, tx, ev)
 	})
@@ -54,6 +57,9 @@ func mappable(ctx context.Context, tx *Tx, secretID, key string) (uid string, er
 // mapping is gone.
 func (s *Store) DeleteMapping(ctx context.Context, id string, rev int64, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
+		if err := replan(ctx, tx, `SELECT account_id FROM mappings WHERE id = $1`, id); err != nil {
+			return err
+		}
 		if err := execOne(ctx, tx, stale("mapping"), `DELETE FROM mappings WHERE id = $1 AND rev = $2`, id, rev); err != nil {
 			return err
 		}

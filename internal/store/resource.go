@@ -76,6 +76,9 @@ func (s *Store) UpdateResource(ctx context.Context, r inventory.Resource, rev in
 		if err != nil {
 			return err
 		}
+		if err := replan(ctx, tx, `SELECT id FROM accounts WHERE resource_id = $1`, r.ID); err != nil {
+			return err
+		}
 		tx.Changed("resource", r.ID, rev+1, "")
 		return record(ctx, tx, ev)
 	})
@@ -103,7 +106,8 @@ func (s *Store) DeleteResource(ctx context.Context, id string, rev int64, ev aud
 				return err
 			}
 		}
-		for _, text := range []string{`DELETE FROM accounts WHERE resource_id = $1`, `DELETE FROM secrets WHERE resource_id = $1`} {
+		for _, text := range []string{`DELETE FROM accounts WHERE resource_id = $1`, `DELETE FROM secrets WHERE resource_id = $1`,
+			`DELETE FROM policy_assignments WHERE named_by = 'resource' AND pattern = $1`} {
 			if _, err := exec(ctx, tx, text, id); err != nil {
 				return err
 			}

@@ -16,14 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
 		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
-		&run.Strategy)
+		&run.Strategy, &run.MadeUnder)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -51,7 +51,7 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'','',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
 			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy))
 		if err != nil {
@@ -62,9 +62,21 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 				return err
 			}
 		}
+		if err := takeTurn(ctx, tx, run); err != nil {
+			return err
+		}
 		tx.Changed("run", run.ID, 0, run.AccountID)
 		return record(ctx, tx, ev)
 	})
+}
+
+// takeTurn stores that nothing of the account is due while it is turned. Of schedulers that found it due one alone gets
+// past it.
+func takeTurn(ctx context.Context, tx *Tx, run rotation.Run) error {
+	if run.Due.IsZero() {
+		return replan(ctx, tx, `SELECT $1`, run.AccountID)
+	}
+	return execOne(ctx, tx, stale("account"), `UPDATE accounts SET next_at = 0, planned = 0 WHERE id = $1 AND next_at = $2`, run.AccountID, micro(run.Due))
 }
 
 // Run returns a run.
@@ -190,8 +202,8 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 		if run.Proved {
 			state, at = inventory.AccountVerified, micro(time.Now())
 		}
-		return execOne(ctx, tx, stale("account"), `UPDATE accounts SET current = $2, state = $5, reason = '', verified_at = $3, rev = rev + 1
-			WHERE id = $1 AND current IN ($2, $4)`, run.AccountID, run.New, at, run.Old, string(state))
+		return execOne(ctx, tx, stale("account"), `UPDATE accounts SET current = $2, state = $5, reason = '', verified_at = $3, checked_at = CASE WHEN $3 > checked_at THEN $3 ELSE checked_at END,
+			asked_at = 0, planned = 0, rev = rev + 1 WHERE id = $1 AND current IN ($2, $4)`, run.AccountID, run.New, at, run.Old, string(state))
 	case run.Step == rotation.RetiredOld:
 		return restage(ctx, tx, run.AccountID, run.Old, inventory.Previous, inventory.Retired)
 	}
@@ -234,13 +246,16 @@ func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
 	var ended int64
 	if run.State.Ended() {
 		ended = micro(now)
+		if err := replan(ctx, tx, `SELECT $1`, run.AccountID); err != nil {
+			return err
+		}
 	}
 	tx.Changed("run", run.ID, 0, run.AccountID)
 	return execOne(ctx, tx, lostLease(), `UPDATE runs SET state = $3, step = $4, begun = $5, new_version = $6, prepared = $7, minted = $8, tries = $9,
-		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15,
+		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15, made_under = $16,
 		lease_until = CASE WHEN $3 = 'running' THEN lease_until ELSE 0 END WHERE id = $1 AND fence = $2`,
 		run.ID, run.Fence, string(run.State), string(run.Step), string(run.Begun), run.New, []byte(run.Prepared), run.Minted, run.Tries,
-		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved))
+		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved), run.MadeUnder)
 }
 
 func lostLease() error {

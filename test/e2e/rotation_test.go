@@ -30,7 +30,6 @@ import (
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/generic"
-	"github.com/keyturn/keyturn/internal/target/password"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
 	"github.com/keyturn/keyturn/internal/vault"
 	"github.com/keyturn/keyturn/test/testbed"
@@ -296,7 +295,7 @@ func worker() int {
 		return 1
 	}
 	e := rotation.Engine{Store: s, Vault: ring, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Owner: "worker", Lease: 5 * time.Second, MaxTries: 3,
-		Targets:  app.Targets{Store: s, Ring: ring, Registry: registry, Policy: password.Default()},
+		Targets:  app.Targets{Store: s, Ring: ring, Registry: registry},
 		Clusters: &app.Clusters{Store: s, Ring: ring, AllowLoopback: true},
 		At: func(point string) {
 			if point == os.Getenv("E2E_WORKER_KILL") {

@@ -113,16 +113,24 @@ func (s Schedule) place(base time.Time, jitter time.Duration, f Facts) placed {
 		if held == "" && retried {
 			held = "tried again after a failure"
 		}
-		return placed{start.Add(share(f.Account, jitter, start, end)), held}
+		room := jitter
+		if !end.IsZero() {
+			room = min(room, end.Sub(start))
+		}
+		return placed{start.Add(Share(f.Account, room)), held}
 	}
 }
 
-// share returns the account's own part of jitter, or of what is open from start to end where that is less.
-func share(account string, jitter time.Duration, start, end time.Time) time.Duration {
-	room := jitter
-	if !end.IsZero() {
-		room = min(room, end.Sub(start))
+// OverdueAt returns when a value that was made at is older than the maximum age; zero if there is none.
+func (s Schedule) OverdueAt(made time.Time) time.Time {
+	if s.maxAge == 0 {
+		return time.Time{}
 	}
+	return made.Add(s.maxAge)
+}
+
+// Share returns the account's own part of room, less than all of it: always the same, and spread evenly over accounts.
+func Share(account string, room time.Duration) time.Duration {
 	sum := sha256.Sum256([]byte(account))
 	part := float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
 	return time.Duration(float64(room) * part).Truncate(time.Microsecond)

@@ -47,13 +47,51 @@ CREATE TABLE accounts (
     created_at  BIGINT NOT NULL,
     rev         BIGINT NOT NULL,
     strategy    TEXT   NOT NULL DEFAULT '' CHECK (strategy IN ('', 'single', 'overlap')), -- empty: what its type is best at
+    checked_at  BIGINT NOT NULL DEFAULT 0, -- when a login was last tried; 0: never
+    asked_at    BIGINT NOT NULL DEFAULT 0, -- when a reveal makes the present value due; 0: none does
+    -- What follows from the policies. planned = 0: it has to be worked out anew.
+    planned     BIGINT NOT NULL DEFAULT 0 CHECK (planned IN (0, 1)),
+    policy_id   TEXT   NOT NULL DEFAULT 'default',
+    because     TEXT   NOT NULL DEFAULT '',
+    next_at     BIGINT NOT NULL DEFAULT 0, -- when it is due to be changed; 0: never
+    next_why    TEXT   NOT NULL DEFAULT '',
+    overdue_at  BIGINT NOT NULL DEFAULT 0, -- when the value is older than the policy allows; 0: never
+    check_at    BIGINT NOT NULL DEFAULT 0, -- when a login is due to be tried; 0: never
+    on_reveal   BIGINT NOT NULL DEFAULT 0, -- how long after a reveal the value becomes due; 0: it does not
     UNIQUE (resource_id, name)
 );
+CREATE INDEX accounts_planned ON accounts (id) WHERE planned = 0;
+CREATE INDEX accounts_next ON accounts (next_at, id) WHERE next_at > 0;
+CREATE INDEX accounts_check ON accounts (check_at, id) WHERE check_at > 0;
 -- Lists are read along one of these, and counted along the one on the state.
 CREATE INDEX accounts_name ON accounts (name, id);
 CREATE INDEX accounts_state ON accounts (state, id);
 CREATE INDEX accounts_verified ON accounts (verified_at, id);
 CREATE INDEX accounts_created ON accounts (created_at, id);
+
+CREATE TABLE policies (
+    id          TEXT   PRIMARY KEY,
+    name        TEXT   NOT NULL UNIQUE,
+    description TEXT   NOT NULL,
+    password    TEXT   NOT NULL, -- JSON; empty: the default
+    history     BIGINT NOT NULL,
+    rules       TEXT   NOT NULL, -- JSON
+    created_at  BIGINT NOT NULL,
+    rev         BIGINT NOT NULL
+);
+INSERT INTO policies (id, name, description, password, history, rules, created_at, rev)
+VALUES ('default', 'default', 'Of every account that no other policy is for', '', 0, '{}', 0, 1);
+
+-- What names accounts may be deleted, so pattern refers to no table.
+CREATE TABLE policy_assignments (
+    id         TEXT   PRIMARY KEY,
+    policy_id  TEXT   NOT NULL REFERENCES policies (id),
+    named_by   TEXT   NOT NULL CHECK (named_by IN ('account', 'resource', 'label', 'rule')),
+    pattern    TEXT   NOT NULL, -- an id, labels or globs
+    created_at BIGINT NOT NULL,
+    UNIQUE (named_by, pattern)
+);
+CREATE INDEX policy_assignments_policy ON policy_assignments (policy_id);
 
 -- A Secret is itself an account of its kubernetes resource: its id is one of account_id in versions.
 CREATE TABLE secrets (
@@ -155,6 +193,7 @@ CREATE TABLE runs (
     updated_at  BIGINT NOT NULL,
     ended_at    BIGINT NOT NULL,
     policy      TEXT   NOT NULL, -- how a value is generated; empty is the default
+    made_under  TEXT   NOT NULL DEFAULT '', -- the mark of the account's policy under which the value was generated
     strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
 );
