@@ -16,6 +16,16 @@ type Account struct {
 	// Strategy is how its values follow each other: single, overlap (both are valid until every reader has the new one), or
 	// empty for what its type is best at.
 	Strategy string `json:"strategy,omitempty"`
+	// Policy is the name of the policy that applies to it, PolicyBecause a sentence that says why.
+	Policy        string `json:"policy,omitempty"`
+	PolicyBecause string `json:"policyBecause,omitempty"`
+	// NextAt is when it is due to be changed, NextWhy a clause that says why then, or why not.
+	NextAt  *Time  `json:"nextAt,omitempty"`
+	NextWhy string `json:"nextWhy,omitempty"`
+	// Overdue is set when its value is older than the policy allows.
+	Overdue bool `json:"overdue,omitempty"`
+	// CheckAt is when a login is tried next.
+	CheckAt *Time `json:"checkAt,omitempty"`
 	// Run is the id of the run that is open on it.
 	Run       string `json:"run,omitempty"`
 	CreatedAt Time   `json:"createdAt"`

@@ -227,8 +227,8 @@ func with[T any](ctx context.Context, c *Client, r request, route string, ids ..
 	return call[T](ctx, c, r)
 }
 
-func (c *Client) delete(ctx context.Context, rev int64, route, id string) error {
-	path, err := at(route, id)
+func (c *Client) delete(ctx context.Context, rev int64, route string, ids ...string) error {
+	path, err := at(route, ids...)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func TestEveryMethodSpeaksToItsRoute(t *testing.T) {
 		}
 		answer(w, 200, map[string]any{})
 	})
-	for _, routes := range []func(*Client) routes{serverAndClusterRoutes, resourceAndAccountRoutes, mappingAndRunRoutes, peopleRoutes} {
+	for _, routes := range []func(*Client) routes{serverAndClusterRoutes, resourceAndAccountRoutes, mappingAndRunRoutes, policyRoutes, peopleRoutes} {
 		for want, call := range routes(c) {
 			got = ""
 			if err := call(t.Context()); err != nil || got != want {
@@ -143,6 +143,30 @@ func resourceAndAccountRoutes(c *Client) routes {
 		},
 		"GET /secrets/s":           func(ctx context.Context) error { _, err := c.Secret(ctx, "s"); return err },
 		"POST /secrets/s/download": func(ctx context.Context) error { _, err := c.Download(ctx, "s"); return err },
+	}
+}
+
+func policyRoutes(c *Client) routes {
+	name := "new"
+	return routes{
+		"GET /policies":   func(ctx context.Context) error { _, err := c.Policies(ctx); return err },
+		"GET /policies/p": func(ctx context.Context) error { _, err := c.Policy(ctx, "p"); return err },
+		`POST /policies {"name":"p","rotation":{"every":"30d"}}`: func(ctx context.Context) error {
+			_, err := c.AddPolicy(ctx, NewPolicy{Name: "p", Rotation: PolicyRotation{Every: "30d"}})
+			return err
+		},
+		`PATCH /policies/p if "2" {"name":"new"}`: func(ctx context.Context) error {
+			_, err := c.UpdatePolicy(ctx, "p", 2, PolicyChange{Name: &name})
+			return err
+		},
+		`DELETE /policies/p if "2"`: func(ctx context.Context) error { return c.DeletePolicy(ctx, "p", 2) },
+		`POST /policies/p/assignments {"by":"rule","pattern":"*/*/*"}`: func(ctx context.Context) error {
+			_, err := c.AssignPolicy(ctx, "p", NewPolicyAssignment{By: "rule", Pattern: "*/*/*"})
+			return err
+		},
+		"DELETE /policies/p/assignments/a": func(ctx context.Context) error { return c.UnassignPolicy(ctx, "p", "a") },
+		"GET /accounts/a/policy":           func(ctx context.Context) error { _, err := c.ExplainPolicy(ctx, "a"); return err },
+		"GET /schedule?resource=r":         func(ctx context.Context) error { _, err := c.Schedule(ctx, AccountFilter{Resource: "r"}); return err },
 	}
 }
 

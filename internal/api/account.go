@@ -251,11 +251,11 @@ func accountOf(actor identity.Actor, row store.AccountRow) client.Account {
 	if row.OpenRun != "" {
 		notNow(can, "A reset of this account is under way", "reset", "delete")
 	}
-	return client.Account{
+	return planned(client.Account{
 		ID: row.ID, Name: row.Name, ResourceID: row.ResourceID, ResourceName: row.ResourceName, ResourceType: row.ResourceType, State: string(row.State),
 		Reason: sentence(row.Reason), VerifiedAt: orNil(row.VerifiedAt), Current: row.Current, ChangedAt: orNil(row.ChangedAt), Mappings: row.Mappings,
 		Strategy: row.Strategy, Run: row.OpenRun, CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
-	}
+	}, row)
 }
 
 // notNow takes back what the actor may do in general and the state of the object forbids.

@@ -27,6 +27,8 @@ type exposed struct {
 	mapping, run string
 	grantID      string
 	record       string // an audit event
+	policy       string
+	actor        identity.Actor // the administrator
 }
 
 func newExposed(t *testing.T) *exposed {
@@ -56,9 +58,21 @@ func newExposed(t *testing.T) *exposed {
 	g := access.Grant{ID: newID(), SubjectKind: access.User, SubjectID: x.other.ID, ObjectKind: access.Account, ObjectID: x.spare.ID, Level: policy.View, CreatedAt: now}
 	ok(t, x.store.AddGrant(ctx, g, ev("grant", g.ID)))
 	x.mapping, x.run, x.grantID = m.ID, run.ID, g.ID
+	name := "prod"
+	p, err := x.server.Policies.Create(ctx, actor, rotation.PolicyChange{Name: &name})
+	ok(t, err)
+	x.policy, x.actor = p.ID, actor
 	x.record = x.events("mapping.create")[0].ID
 	x.sequence()
 	return x
+}
+
+// assignment makes one of the policy, whether or not the one before was deleted.
+func (x *exposed) assignment() string {
+	x.t.Helper()
+	p, err := x.server.Policies.Assign(x.t.Context(), x.actor, x.policy, rotation.ByRule, "postgresql/*/*")
+	ok(x.t, err)
+	return p.Assignments[len(p.Assignments)-1].ID
 }
 
 // token makes an API token of a user.
@@ -103,7 +117,10 @@ func (x *exposed) ask(r Route) question {
 		resource = x.idle.ID
 	}
 	pairs := []string{"{cluster}", x.cluster.ID, "{resource}", resource, "{account}", account, "{secret}", x.secret.ID, "{mapping}", x.mapping,
-		"{run}", x.run, "{user}", x.other.ID, "{group}", x.group.ID, "{grant}", x.grantID, "{event}", x.record}
+		"{run}", x.run, "{user}", x.other.ID, "{group}", x.group.ID, "{grant}", x.grantID, "{event}", x.record, "{policy}", x.policy}
+	if strings.Contains(key, "{assignment}") {
+		pairs = append(pairs, "{assignment}", x.assignment())
+	}
 	if strings.Contains(key, "{fetch}") {
 		pairs = append(pairs, "{fetch}", x.fetch())
 	}
@@ -146,6 +163,8 @@ func (x *exposed) body(key string) any {
 			"/accounts/{account}/reveal":     client.Reveal{Reason: text},
 			"/accounts/{account}/reset":      client.Reset{Value: secret},
 			"/mappings":                      client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password", Keep: "vault"},
+			"/policies":                      client.NewPolicy{Name: "another", Rotation: client.PolicyRotation{Every: "30d"}},
+			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
 			"/users":                         client.NewUser{Name: "newcomer", Role: "user", Password: secret},
 			"/users/{user}/password":         client.NewPassword{Password: secret},
@@ -158,6 +177,7 @@ func (x *exposed) body(key string) any {
 		"PATCH /clusters/{cluster}": client.ClusterChange{Name: &name}, "PATCH /resources/{resource}": client.ResourceChange{Name: &name},
 		"PATCH /accounts/{account}": client.AccountChange{Name: &name}, "PATCH /users/{user}": client.UserChange{DisplayName: &text},
 		"PATCH /groups/{group}": client.GroupChange{Description: &text}, "PATCH /mappings/{mapping}": client.MappingChange{OnWrite: "ask"},
+		"PATCH /policies/{policy}": client.PolicyChange{Description: &text},
 	}[key]
 }
 

@@ -52,6 +52,7 @@ type Services struct {
 	Accounts Accounts
 	Mappings Mappings
 	Runs     Runs
+	Policies Policies
 	Audit    Audit
 	Overview Overviews
 	Replies  Replies

@@ -137,3 +137,29 @@ func (p policies) checkValue(ctx context.Context, accountID string, found rotati
 	return fault.New(fault.Invalid, "the value does not follow the policy %s: %s", found.Name, strings.Join(broken, ", ")).WithField("value").
 		WithCode("password-policy").WithCure("choose another value, or let one be generated").WithUnchanged("nothing was changed")
 }
+
+// policiesAPI is what the API needs for policies.
+type policiesAPI struct {
+	*rotation.Policies
+	store *store.Store
+	plans *rotation.Scheduler
+}
+
+// AssignmentNames implements api.Policies.
+func (p policiesAPI) AssignmentNames(ctx context.Context, v store.Viewer) (map[string]string, error) {
+	return p.store.AssignmentNames(ctx, v)
+}
+
+// Explain implements api.Policies.
+func (p policiesAPI) Explain(ctx context.Context, accountID string) ([]rotation.Applies, rotation.Plan, error) {
+	return p.plans.Explain(ctx, accountID)
+}
+
+// EntropyBits implements api.Policies.
+func (p policiesAPI) EntropyBits(document string) (float64, error) {
+	rules, err := passwordPolicy("", document)
+	if err != nil {
+		return 0, err
+	}
+	return password.EntropyBits(rules, target.Limits{})
+}

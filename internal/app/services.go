@@ -98,6 +98,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Accounts: accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
 		Mappings: mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
 		Runs:     runsAPI{s.store, resets},
+		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: due.Wake}, s.store, plans},
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
 		Replies:  s.store,
 		Overview: s.store,

@@ -158,6 +158,7 @@ func (k *command) printAccount(ctx context.Context, api *client.Client, a client
 		{"name", a.ResourceName + "/" + a.Name}, {"type", a.ResourceType}, {"state", word(state.Account, a.State)},
 		{"reason", a.Reason}, {"verified", instantOf(a.VerifiedAt)}, {"version", version(a.Current)},
 		{"changed", instantOf(a.ChangedAt)}, {"mappings", counts(state.Key, a.Mappings)}, {"open run", a.Run},
+		{"policy", a.Policy}, {"because", a.PolicyBecause}, {"next", instantOf(a.NextAt)}, {"why then", a.NextWhy}, {"overdue", overdueWord(a.Overdue)},
 		{"created", instant(a.CreatedAt)}, {"id", a.ID},
 	}
 	var mappings []client.Mapping

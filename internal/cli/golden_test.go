@@ -31,6 +31,10 @@ func TestGolden(t *testing.T) {
 		"mapping list", "mapping list -o wide", "mapping add orders-db/app prod-eu/shop/web/PASSWORD", "mapping edit prod-eu/shop/web/PASSWORD --on-write ask",
 		"mapping delete prod-eu/shop/web/PASSWORD --yes",
 		"rotation list", "rotation list -o wide", "rotation get " + runID, "rotation watch " + runID, "rotation resume " + runID,
+		"policy list", "policy list -o wide", "policy list -o name", "policy get prod", "policy get prod -o yaml",
+		"policy create prod --every 30d --history 5 --words 4 --blackout 2026-12-20T00:00:00Z/2027-01-03T00:00:00Z/holidays", "policy edit prod --every= --max-age 90d",
+		"policy assign prod --account orders-db/app", "policy unassign prod as1", "policy explain orders-db/app", "policy delete prod --yes",
+		"schedule list", "schedule list -o wide", "schedule list -o name",
 		"audit list", "audit list -o wide", "audit verify",
 		"user list", "user list -o wide", "user edit ann --role auditor", "group list", "group list -o wide", "group edit ops --add bob",
 		"grant list", "grant list -o wide", "grant create --group ops --resource orders-db --level use --expires 1d",
@@ -87,6 +91,8 @@ func TestTablesFitATerminal(t *testing.T) {
 	check("mapping", table(k.mappingView(), []client.Mapping{key}, false, true, 80))
 	check("key", table(keyView(), []client.Mapping{key}, false, true, 80))
 	check("run", table(k.runView(), []client.Run{{ID: runID, ResourceName: long, AccountName: long, State: "needs_attention", Keys: 1000, KeysProved: 1000, CreatedAt: noon}}, false, true, 80))
+	check("policy", table(policyView(), []client.Policy{{Name: long, Rotation: client.PolicyRotation{Cron: long, Heartbeat: "12h30m"}, Assignments: []client.PolicyAssignment{{By: "resource", Name: long}}}}, false, true, 80))
+	check("schedule", table(k.scheduleView(), []client.Account{{ResourceName: long, Name: long, Policy: long, NextAt: &noon, NextWhy: long, Overdue: true}}, false, true, 80))
 	check("step", table(stepView(), []client.RunStep{{Name: "rolled_out", State: "unverified", At: &noon, Note: long}}, false, true, 80))
 	check("write", table(writeView(), []client.RunWrite{{Cluster: long, Namespace: long, Secret: long, Key: long, State: "hands_off", Reason: long}}, false, true, 80))
 	check("audit", table(k.eventView(), []client.AuditEvent{{Seq: 1e9, At: noon, Actor: long, Action: "account.versions", Object: long, Outcome: "refused"}}, false, true, 80))

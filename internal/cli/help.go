@@ -39,6 +39,8 @@ func examples() map[string]string {
 		"account download": "  keyturn account download shop-prod/db | kubectl apply -f -",
 		"mapping add":      "  keyturn mapping add orders-db/app prod/shop/db/password",
 		"rotation list":    "  keyturn rotation list --state needs_attention",
+		"policy create":    "  keyturn policy create prod --every 30d --jitter 6h --window 'Fri 20:00-Sat 04:00' --zone Europe/Berlin --history 5\n  keyturn policy create shared --on-reveal 8h --reconcile refused --words 5",
+		"policy assign":    "  keyturn policy assign prod --rule 'postgresql/prod-*/*'\n  keyturn policy assign prod --label env=prod",
 		"grant create":     "  keyturn grant create --group ops --resource orders-db --level use --expires 8h",
 		"token create":     "  keyturn token create ci --scope account.reset --expires 30d >token",
 		"audit export":     "  keyturn audit export --file audit.ktlog && keyturn audit verify --file audit.ktlog --key KEY",
@@ -75,6 +77,7 @@ func finish(root *cobra.Command) {
 func fixed() map[string][]string {
 	return map[string][]string{
 		"alphabets":  {"lower", "upper", "digits", "symbols"},
+		"reconcile":  {"refused"},
 		"log-format": {"text", "json"},
 		"log-level":  {"debug", "info", "warn", "error"},
 	}

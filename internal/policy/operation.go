@@ -44,6 +44,13 @@ const (
 	RunGet    Operation = "run.get"    // decided on the account
 	RunResume Operation = "run.resume" // decided on the account
 
+	PolicyList   Operation = "policy.list" // of passwords and rotation
+	PolicyGet    Operation = "policy.get"
+	PolicyCreate Operation = "policy.create"
+	PolicyUpdate Operation = "policy.update"
+	PolicyDelete Operation = "policy.delete"
+	PolicyAssign Operation = "policy.assign" // say what it is for, or that it is not any more
+
 	AuditList   Operation = "audit.list"
 	AuditVerify Operation = "audit.verify"
 	AuditExport Operation = "audit.export"

@@ -65,6 +65,14 @@ var table = map[Operation]row{
 	RunGet:    {always, view, always, view, false, false},
 	RunResume: {always, use, never, use, false, false},
 
+	// A policy reaches accounts that its author need not manage, so only administrators change one.
+	PolicyList:   {always, always, always, never, false, false},
+	PolicyGet:    {always, always, always, never, false, false},
+	PolicyCreate: {always, never, never, never, false, true},
+	PolicyUpdate: {always, never, never, never, false, true},
+	PolicyDelete: {always, never, never, never, false, true},
+	PolicyAssign: {always, never, never, never, false, true},
+
 	AuditList:   {always, never, always, never, false, false},
 	AuditVerify: {always, never, always, never, false, false},
 	AuditExport: {always, never, always, never, false, false},

@@ -90,6 +90,16 @@ func (s *Scheduler) Turn(ctx context.Context, accountID string) error {
 	return s.Store.Postpone(ctx, accountID, x.Plan.NextAt, now.Add(notBegun), "it could not be begun: "+reason(err))
 }
 
+// Explain returns the policies that are for an account, the one that applies first, and what follows from it at present.
+func (s *Scheduler) Explain(ctx context.Context, accountID string) ([]Applies, Plan, error) {
+	x, all, err := s.Store.Standing(ctx, accountID)
+	if err != nil {
+		return nil, Plan{}, err
+	}
+	plan, err := PlanOf(all, x, s.CanVerify, time.Now())
+	return Applying(all, x.Subject), plan, err
+}
+
 // DueChecks returns up to limit accounts whose heartbeat is due at now.
 func (s *Scheduler) DueChecks(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return s.Store.DueChecks(ctx, now, limit)

@@ -9,6 +9,7 @@ import (
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -234,7 +235,13 @@ type AccountQuery struct {
 	ResourceID string
 	Type       []string // of the resource
 	State      []string
+	// Scheduled leaves out what is not due at any time. What is overdue comes first then, and the rest by when it is due,
+	// unless Sort says otherwise.
+	Scheduled bool
 }
+
+// farAway is later than any time that is stored, in microseconds: what is overdue comes so much before the rest.
+const farAway = `10000000000000000`
 
 // AccountRow is an account with what belongs to it.
 type AccountRow struct {
@@ -243,6 +250,8 @@ type AccountRow struct {
 	ChangedAt                  time.Time        // when the current version was made; zero if there is none
 	Mappings                   map[string]int64 // its mapped keys by state; never nil
 	OpenRun                    string           // id of the run that has not ended; empty if there is none
+	Policy                     string           // name of the policy that applies
+	Plan                       rotation.Plan
 	Level                      policy.Level
 }
 
@@ -259,21 +268,29 @@ func (s *Store) Accounts(ctx context.Context, v Viewer, q AccountQuery) (Page[Ac
 		where.args = types.args
 		where.and(`x.resource_id IN (SELECT id FROM resources` + types.String() + `)`)
 	}
+	usual, due := "name", `x.next_at`
+	if q.Scheduled {
+		now := where.arg(micro(time.Now()))
+		where.and(`(x.next_at > 0 OR x.overdue_at > 0 AND x.overdue_at <= ` + now + `)`)
+		usual, due = "next", `CASE WHEN x.overdue_at > 0 AND x.overdue_at <= `+now+` THEN x.overdue_at - `+farAway+` ELSE x.next_at END`
+	}
 	if q.Search != "" {
 		mark := where.pattern(q.Search)
 		where.and(`(` + like(`x.name`, mark) + ` OR x.resource_id IN (SELECT id FROM resources WHERE ` + like(`name`, mark) + `))`)
 	}
 	l := listing[AccountRow]{
-		with: v.with(), table: `accounts`, state: `x.state`, usual: "name",
+		with: v.with(), table: `accounts`, state: `x.state`, usual: usual,
 		sorts: map[string]column{"name": {expr: `x.name`}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true},
-			"verified": {expr: `x.verified_at`, number: true}},
+			"verified": {expr: `x.verified_at`, number: true}, "next": {expr: due, number: true}},
 		columns: ofX(accountColumns) + `, r.name, r.type, COALESCE((SELECT created_at FROM versions WHERE account_id = x.id AND number = x.current), 0),
-			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), ` + v.level(reachesAccount),
-		joins: `JOIN resources r ON r.id = x.resource_id`,
+			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), COALESCE(pol.name, ''), x.policy_id, x.because, x.next_at, x.next_why, x.overdue_at, x.check_at, ` + v.level(reachesAccount),
+		joins: `JOIN resources r ON r.id = x.resource_id LEFT JOIN policies pol ON pol.id = x.policy_id`,
 		scan: func(r scanner) (row AccountRow, err error) {
-			var changed int64
-			row.Account, err = scanAccount(wider{row: r, after: []any{&row.ResourceName, &row.ResourceType, &changed, &row.OpenRun, &row.Level}})
-			row.ChangedAt = instant(changed)
+			var changed, next, overdue, check int64
+			row.Account, err = scanAccount(wider{row: r, after: []any{&row.ResourceName, &row.ResourceType, &changed, &row.OpenRun,
+				&row.Policy, &row.Plan.PolicyID, &row.Plan.Because, &next, &row.Plan.NextWhy, &overdue, &check, &row.Level}})
+			row.ChangedAt, row.Plan.AccountID = instant(changed), row.ID
+			row.Plan.NextAt, row.Plan.OverdueAt, row.Plan.CheckAt = instant(next), instant(overdue), instant(check)
 			return row, err
 		},
 	}

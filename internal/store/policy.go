@@ -141,3 +141,26 @@ func (s *Store) changePolicies(ctx context.Context, id string, rev int64, ev aud
 		return record(ctx, tx, ev)
 	})
 }
+
+// AssignmentNames returns the names of the accounts, as resource/account, and resources that assignments name, by the
+// assignment's id, as far as v may know of them.
+func (s *Store) AssignmentNames(ctx context.Context, v Viewer) (map[string]string, error) {
+	names := map[string]string{}
+	for _, kind := range []struct{ by, table, name, joins, sees string }{
+		{"account", `accounts`, `r.name || '/' || x.name`, `JOIN resources r ON r.id = x.resource_id`, seesAccount},
+		{"resource", `resources`, `x.name`, ``, seesResource},
+	} {
+		where := v.clause()
+		v.visible(where, kind.sees)
+		type row struct{ id, name string }
+		rows, err := queryAll(ctx, s.read(ctx), func(r scanner) (x row, err error) { return x, r.Scan(&x.id, &x.name) },
+			v.with()+`SELECT pa.id, `+kind.name+` FROM policy_assignments pa JOIN `+kind.table+` x ON pa.named_by = '`+kind.by+`' AND x.id = pa.pattern `+kind.joins+where.String(), where.args...)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range rows {
+			names[x.id] = x.name
+		}
+	}
+	return names, nil
+}

@@ -40,6 +40,23 @@ export interface paths {
         patch: operations["account.update"];
         trace?: never;
     };
+    "/api/v1/accounts/{account}/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which policy applies to an account, and why */
+        get: operations["account.policy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account}/reset": {
         parameters: {
             query?: never;
@@ -493,6 +510,77 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Policies */
+        get: operations["policy.list"];
+        put?: never;
+        /** Make a policy */
+        post: operations["policy.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One policy */
+        get: operations["policy.get"];
+        put?: never;
+        post?: never;
+        /** Delete a policy with its assignments */
+        delete: operations["policy.delete"];
+        options?: never;
+        head?: never;
+        /** Change a policy */
+        patch: operations["policy.update"];
+        trace?: never;
+    };
+    "/api/v1/policies/{policy}/assignments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a policy apply to accounts */
+        post: operations["policy.assign"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/{policy}/assignments/{assignment}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take an assignment away */
+        delete: operations["policy.unassign"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/resources": {
         parameters: {
             query?: never;
@@ -592,6 +680,23 @@ export interface paths {
         put?: never;
         /** Let a run that waits or needs attention go on */
         post: operations["run.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Accounts that are due to be changed, those that are overdue first */
+        get: operations["schedule.list"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -853,6 +958,8 @@ export interface components {
             /** Format: date-time */
             changedAt?: string;
             /** Format: date-time */
+            checkAt?: string;
+            /** Format: date-time */
             createdAt: string;
             /** Format: int64 */
             current: number;
@@ -861,6 +968,12 @@ export interface components {
                 [key: string]: number;
             };
             name: string;
+            /** Format: date-time */
+            nextAt?: string;
+            nextWhy?: string;
+            overdue?: boolean;
+            policy?: string;
+            policyBecause?: string;
             reason?: string;
             resourceId: string;
             resourceName: string;
@@ -922,6 +1035,13 @@ export interface components {
             state: "intact" | "broken" | "unchecked";
             /** Format: int64 */
             unsequenced: number;
+        };
+        Blackout: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            why?: string;
         };
         Certificate: {
             issuer: string;
@@ -1100,6 +1220,9 @@ export interface components {
         ItemsOpenSession: {
             items: components["schemas"]["OpenSession"][] | null;
         };
+        ItemsPolicy: {
+            items: components["schemas"]["Policy"][] | null;
+        };
         ItemsVersion: {
             items: components["schemas"]["Version"][] | null;
         };
@@ -1217,6 +1340,23 @@ export interface components {
         NewPassword: {
             current?: string;
             password: string;
+        };
+        NewPolicy: {
+            description?: string;
+            /**
+             * Format: int64
+             * @description versions that a new value must differ from
+             */
+            history?: number;
+            name: string;
+            password?: components["schemas"]["PolicyPassword"];
+            rotation?: components["schemas"]["PolicyRotation"];
+        };
+        NewPolicyAssignment: {
+            /** @enum {string} */
+            by: "account" | "resource" | "label" | "rule";
+            /** @description an account's id, a resource's id or name, labels, or globs */
+            pattern: string;
         };
         NewResource: {
             name: string;
@@ -1466,6 +1606,108 @@ export interface components {
             template?: string;
             /** @description where the user name stands, for json, yaml, env and properties */
             user?: string;
+        };
+        Policy: {
+            assignments: components["schemas"]["PolicyAssignment"][] | null;
+            builtIn?: boolean;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            /** Format: date-time */
+            createdAt?: string;
+            description?: string;
+            /** Format: double */
+            entropyBits: number;
+            /** Format: int64 */
+            history: number;
+            id: string;
+            name: string;
+            password: components["schemas"]["PolicyPassword"];
+            /** Format: int64 */
+            rev: number;
+            rotation: components["schemas"]["PolicyRotation"];
+        };
+        PolicyAssignment: {
+            /** @enum {string} */
+            by: "account" | "resource" | "label" | "rule";
+            id: string;
+            name?: string;
+            pattern: string;
+        };
+        PolicyChange: {
+            description?: string;
+            /** Format: int64 */
+            history?: number;
+            name?: string;
+            password?: components["schemas"]["PolicyPassword"];
+            rotation?: components["schemas"]["PolicyRotation"];
+        };
+        PolicyExplanation: {
+            accountId: string;
+            accountName: string;
+            applying: components["schemas"]["PolicyReason"][] | null;
+            /** Format: date-time */
+            checkAt?: string;
+            /** Format: date-time */
+            nextAt?: string;
+            nextWhy?: string;
+            overdue?: boolean;
+            resourceName: string;
+        };
+        PolicyPassword: {
+            /** @description lower, upper, digits, symbols */
+            alphabets?: string[] | null;
+            /** @description characters that must not occur */
+            exclude?: string;
+            /** @description the classes of the first character */
+            first?: string[] | null;
+            /** @description texts that must not occur, in whatever case */
+            forbid?: string[] | null;
+            forbidName?: boolean;
+            /**
+             * Format: int64
+             * @description characters of a generated value, and the least of a typed one
+             */
+            length?: number;
+            /** @description how many characters of a class must occur at least */
+            require?: {
+                [key: string]: number;
+            };
+            /** @description between words; - if not given */
+            separator?: string;
+            /**
+             * Format: int64
+             * @description a passphrase of so many words
+             */
+            words?: number;
+        };
+        PolicyReason: {
+            because: string;
+            by?: string;
+            pattern?: string;
+            policy: string;
+            policyId: string;
+        };
+        PolicyRotation: {
+            blackouts?: components["schemas"]["Blackout"][] | null;
+            /** @description five fields, in place of every */
+            cron?: string;
+            /** @description how long a value is kept */
+            every?: string;
+            /** @description how often a login is tried; daily if not given, or off */
+            heartbeat?: string;
+            /** @description accounts that are due at once are spread over it */
+            jitter?: string;
+            /** @description how old a value may become */
+            maxAge?: string;
+            /** @description how long after its reveal a value is changed; not at all if not given */
+            onReveal?: string;
+            /** @description refused: an account whose login is refused is repaired by the reconcile account */
+            reconcile?: string[] | null;
+            /** @description such as Fri 20:00-Sat 04:00, or 22:00-04:00 for every day */
+            windows?: string[] | null;
+            /** @description IANA name of the zone of cron and windows; UTC if not given */
+            zone?: string;
         };
         Problem: {
             cause?: string;
@@ -1976,6 +2218,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Account"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "account.policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyExplanation"];
                 };
             };
             /** @description Error */
@@ -3269,6 +3543,243 @@ export interface operations {
             };
         };
     };
+    "policy.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemsPolicy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.create": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPolicy"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id or name */
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.delete": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id or name */
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.update": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id or name */
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.assign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id or name */
+                policy: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewPolicyAssignment"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.unassign": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id or name */
+                policy: string;
+                assignment: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "resource.list": {
         parameters: {
             query?: {
@@ -3587,6 +4098,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "schedule.list": {
+        parameters: {
+            query?: {
+                /** @description part of a name */
+                q?: string;
+                /** @description a column, with - in front for descending */
+                sort?: string;
+                /** @description rows on a page; 100 if not given */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+                /** @description rows to jump over, instead of a cursor */
+                offset?: number;
+                /** @description id or name */
+                resource?: string;
+                /** @description exactly this one */
+                name?: string;
+                type?: string[] | null;
+                state?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageAccount"];
                 };
             };
             /** @description Error */
