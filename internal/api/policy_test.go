@@ -16,7 +16,7 @@ import (
 // plan works out what follows from the policies, as the scheduler does.
 func (e *estate) plan(t *testing.T) {
 	t.Helper()
-	_, err := e.store.Replan(t.Context(), 100, func(all []rotation.Policy, x rotation.Standing) (rotation.Plan, error) {
+	_, err := e.store.Replan(t.Context(), 100, func(all []rotation.Policy, x rotation.Standing) rotation.Plan {
 		return rotation.PlanOf(all, x, func(string) bool { return true }, time.Now())
 	})
 	ok(t, err)

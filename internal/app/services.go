@@ -64,8 +64,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	if err != nil {
 		return err
 	}
-	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), ldap.New(ldap.Config{}),
-		redis.New(redis.Config{}), rabbitmq.New(rabbitmq.Config{}), linux.New(linux.Config{}), linux.NewKey(linux.Config{}), httptarget.New(httptarget.Config{}), generic.Target{})
+	registry, err := newRegistry()
 	if err != nil {
 		return err
 	}
@@ -83,9 +82,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
 		resets  = &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake, Policy: applying.of, CheckValue: applying.checkValue}
 		plans   = &rotation.Scheduler{Store: s.store, Resets: resets, CanVerify: types{registry}.CanVerify, Log: s.log}
-		due     = &jobs.Worker{Name: "schedule", Due: plans.Due, Do: plans.Turn, Slots: turnSlots, Every: dueEvery, Log: s.log}
-		checks  = &jobs.Worker{Name: "heartbeat", Due: plans.DueChecks, Do: plans.Check, Slots: checkSlots, Every: dueEvery, Log: s.log}
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
+		timed   = s.timed(plans)
 		connect = &inventory.Connections{Store: rows, Connector: look, Vault: ring, Owner: needsGrant}
 		kept    = newAnchor(s.cfg.Data)
 	)
@@ -98,7 +96,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Accounts: accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
 		Mappings: mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
 		Runs:     runsAPI{s.store, resets},
-		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: due.Wake}, s.store, plans},
+		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: timed[0].Wake}, s.store, plans},
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
 		Replies:  s.store,
 		Overview: s.store,
@@ -108,13 +106,28 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Still:    s.still,
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
-	s.start(loop, []*jobs.Worker{runs, fetches, due, checks}, sequencer, connect)
+	s.start(loop, append(timed, runs, fetches), sequencer, connect)
+	sealed.needsSetup, err = s.unpeopled(ctx)
+	return err
+}
+
+// unpeopled reports whether there is no user yet.
+func (s *server) unpeopled(ctx context.Context) (bool, error) {
 	users, err := s.people.Users(ctx)
-	if err != nil {
-		return err
+	return len(users) == 0, err
+}
+
+func newRegistry() (*target.Registry, error) {
+	return target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), ldap.New(ldap.Config{}),
+		redis.New(redis.Config{}), rabbitmq.New(rabbitmq.Config{}), linux.New(linux.Config{}), linux.NewKey(linux.Config{}), httptarget.New(httptarget.Config{}), generic.Target{})
+}
+
+// timed are the workers that policies keep busy: the first begins what is due, the second tries logins.
+func (s *server) timed(plans *rotation.Scheduler) []*jobs.Worker {
+	return []*jobs.Worker{
+		{Name: "schedule", Due: plans.Due, Do: plans.Turn, Slots: turnSlots, Every: dueEvery, Log: s.log},
+		{Name: "heartbeat", Due: plans.DueChecks, Do: plans.Check, Slots: checkSlots, Every: dueEvery, Log: s.log},
 	}
-	sealed.needsSetup = len(users) == 0
-	return nil
 }
 
 func newSigner(repositoryID string, ring *vault.Ring) (*audit.Signer, error) {

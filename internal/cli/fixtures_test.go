@@ -12,6 +12,7 @@ import (
 func fixtures() map[string]any {
 	all := clusterFixtures()
 	maps.Copy(all, accountFixtures())
+	maps.Copy(all, policyFixtures())
 	maps.Copy(all, peopleFixtures())
 	return all
 }
@@ -93,25 +94,13 @@ func accountFixtures() map[string]any {
 			}
 			return page(web)
 		},
-		"GET /secrets/s1":                       webKeys,
-		"POST /secrets/s1/download":             `{"kind":"Secret","data":{"PASSWORD":"` + canary + `"}}`,
-		"GET /mappings":                         page(mapping),
-		"GET /mappings/m1":                      mapping,
-		"POST /mappings":                        mapping,
-		"PATCH /mappings/m1":                    mapping,
-		"DELETE /mappings/m1":                   "",
-		"GET /policies":                         itemsOf(thePolicy(), client.Policy{ID: "default", Name: "default", BuiltIn: true, EntropyBits: 190, Rev: 1}),
-		"GET /policies/prod":                    thePolicy(),
-		"POST /policies":                        thePolicy(),
-		"PATCH /policies/p1":                    thePolicy(),
-		"DELETE /policies/p1":                   "",
-		"POST /policies/prod/assignments":       thePolicy(),
-		"DELETE /policies/prod/assignments/as1": "",
-		"GET /accounts/a1/policy": client.PolicyExplanation{AccountID: "a1", AccountName: "app", ResourceName: "orders-db", NextAt: agoP(-24 * time.Hour), NextWhy: "every 30d; it waits for its window",
-			Applying: []client.PolicyReason{{PolicyID: "p1", Policy: "prod", By: "rule", Pattern: "postgresql/*/*", Because: "It is assigned by the rule postgresql/*/*"},
-				{PolicyID: "default", Policy: "default", Because: "No other policy is for this account"}}},
-		"GET /schedule": page(client.Account{ID: "a1", Name: "app", ResourceName: "orders-db", Policy: "prod", PolicyBecause: "It is assigned by the rule postgresql/*/*",
-			NextAt: agoP(-24 * time.Hour), NextWhy: "every 30d; it waits for its window", Overdue: true, ChangedAt: agoP(40 * 24 * time.Hour)}),
+		"GET /secrets/s1":                 webKeys,
+		"POST /secrets/s1/download":       `{"kind":"Secret","data":{"PASSWORD":"` + canary + `"}}`,
+		"GET /mappings":                   page(mapping),
+		"GET /mappings/m1":                mapping,
+		"POST /mappings":                  mapping,
+		"PATCH /mappings/m1":              mapping,
+		"DELETE /mappings/m1":             "",
 		"GET /runs":                       page(run),
 		"GET /runs/" + runID:              run,
 		"POST /runs/" + runID + "/resume": run,
@@ -169,6 +158,23 @@ func theRun() client.Run {
 		Writes:   []client.RunWrite{{MappingID: "m1", Cluster: "prod-eu", Namespace: "shop", Secret: "web", Key: "PASSWORD", State: "in_sync", At: agoP(6 * time.Second)}},
 		Rollouts: []client.RunRollout{{Cluster: "prod-eu", Kind: "Deployment", Namespace: "shop", Name: "api", State: "done", Wanted: 3, New: 3, Ready: 3, At: agoP(5 * time.Second)}},
 		Facts:    []string{"The system accepts the new value.", "Every mapped key has it."}}
+}
+
+func policyFixtures() map[string]any {
+	return map[string]any{
+		"GET /policies":                         itemsOf(thePolicy(), client.Policy{ID: "default", Name: "default", BuiltIn: true, EntropyBits: 190, Rev: 1}),
+		"GET /policies/prod":                    thePolicy(),
+		"POST /policies":                        thePolicy(),
+		"PATCH /policies/p1":                    thePolicy(),
+		"DELETE /policies/p1":                   "",
+		"POST /policies/prod/assignments":       thePolicy(),
+		"DELETE /policies/prod/assignments/as1": "",
+		"GET /accounts/a1/policy": client.PolicyExplanation{AccountID: "a1", AccountName: "app", ResourceName: "orders-db", NextAt: agoP(-24 * time.Hour), NextWhy: "every 30d; it waits for its window",
+			Applying: []client.PolicyReason{{PolicyID: "p1", Policy: "prod", By: "rule", Pattern: "postgresql/*/*", Because: "It is assigned by the rule postgresql/*/*"},
+				{PolicyID: "default", Policy: "default", Because: "No other policy is for this account"}}},
+		"GET /schedule": page(client.Account{ID: "a1", Name: "app", ResourceName: "orders-db", Policy: "prod", PolicyBecause: "It is assigned by the rule postgresql/*/*",
+			NextAt: agoP(-24 * time.Hour), NextWhy: "every 30d; it waits for its window", Overdue: true, ChangedAt: agoP(40 * 24 * time.Hour)}),
+	}
 }
 
 func thePolicy() client.Policy {

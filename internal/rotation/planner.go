@@ -44,22 +44,23 @@ type Plan struct {
 }
 
 // PlanOf says what is due of the account at now. It is pure. canVerify reports whether a login to the type of system can be
-// tried.
-func PlanOf(policies []Policy, s Standing, canVerify func(typ string) bool, now time.Time) (Plan, error) {
+// tried. A policy that cannot be followed any more, because its time zone is gone, leaves the account alone and says so.
+func PlanOf(policies []Policy, s Standing, canVerify func(typ string) bool, now time.Time) Plan {
 	applies, because := Select(policies, s.Subject)
 	p := Plan{AccountID: s.ID, PolicyID: applies.ID, Because: because}
 	rules, err := applies.Rules.timing()
 	if err != nil {
-		return p, err
+		p.NextWhy = "the policy cannot be followed: " + reason(err)
+		return p
 	}
 	p.OnReveal = rules.onReveal
 	switch {
 	case s.Current == 0:
 		p.NextWhy = "no value is stored yet"
-		return p, nil
+		return p
 	case s.Busy:
 		p.NextWhy = "a reset is under way"
-		return p, nil
+		return p
 	}
 	facts := schedule.Facts{Account: s.ID, Last: s.MadeAt, Asked: s.Asked, Now: now}
 	if s.Failed > 0 {
@@ -70,7 +71,7 @@ func PlanOf(policies []Policy, s Standing, canVerify func(typ string) bool, now 
 	if rules.heartbeat > 0 && canVerify(s.ResourceType) {
 		p.CheckAt = s.CheckedAt.Add(rules.heartbeat + schedule.Share(s.ID, rules.heartbeat/heartbeatSpread))
 	}
-	return p, nil
+	return p
 }
 
 // heartbeatSpread is the part of a heartbeat's interval over which accounts that were made at once are spread.

@@ -32,6 +32,7 @@ func TestPlan(t *testing.T) {
 			Plan{NextAt: now.Add(time.Hour), NextWhy: "every 1d; tried again after a failure", CheckAt: now.Add(6 * time.Hour), OnReveal: time.Hour}},
 		"failures without end": {rules(schedule.Rules{Every: "1d"}), Standing{Failed: 300, FailedAt: now},
 			Plan{NextAt: now.Add(day), NextWhy: "every 1d; tried again after a failure", CheckAt: now.Add(6 * time.Hour), OnReveal: time.Hour}},
+		"a zone that is gone": {rules(schedule.Rules{Zone: "Old/Town"}), Standing{}, Plan{NextWhy: "the policy cannot be followed: there is no such time zone"}},
 		"a type without logins": {rules(schedule.Rules{Every: "30d"}), Standing{Subject: Subject{ResourceType: "generic"}},
 			Plan{NextAt: made.Add(30 * day), NextWhy: "every 30d", OnReveal: time.Hour}},
 	} {
@@ -39,10 +40,7 @@ func TestPlan(t *testing.T) {
 			tt.is.ID, tt.is.MadeAt, tt.is.CheckedAt = "a1", made, now
 			tt.is.Current++ // -1 is an account without a value
 			tt.want.AccountID, tt.want.PolicyID, tt.want.Because = "a1", DefaultPolicy, because
-			got, err := PlanOf(tt.policies, tt.is, func(typ string) bool { return typ != "generic" }, now)
-			if err != nil {
-				t.Fatal(err)
-			}
+			got := PlanOf(tt.policies, tt.is, func(typ string) bool { return typ != "generic" }, now)
 			spread := cmpopts.EquateApproxTime(3 * time.Hour) // of heartbeats
 			if diff := cmp.Diff(tt.want.CheckAt, got.CheckAt, spread); diff != "" || got.CheckAt.Before(tt.want.CheckAt) {
 				t.Errorf("checked at %s, want from %s on", got.CheckAt, tt.want.CheckAt)

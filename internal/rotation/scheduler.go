@@ -29,7 +29,7 @@ type PlanStore interface {
 	Standing(ctx context.Context, accountID string) (Standing, []Policy, error)
 	// Replan makes and stores the plans of up to limit accounts whose plan is not there or does not hold any more, and
 	// returns of how many. plan must be pure.
-	Replan(ctx context.Context, limit int, plan func([]Policy, Standing) (Plan, error)) (int, error)
+	Replan(ctx context.Context, limit int, plan func([]Policy, Standing) Plan) (int, error)
 	// DueAccounts returns up to limit accounts that are due to be changed, the longest due first, and only so many that with
 	// the scheduler's runs that are under way there are most.
 	DueAccounts(ctx context.Context, now time.Time, limit, most int) ([]string, error)
@@ -56,7 +56,7 @@ type Scheduler struct {
 // Due brings plans up to date and returns up to limit accounts that are due to be changed at now.
 func (s *Scheduler) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	for {
-		n, err := s.Store.Replan(ctx, replanAtOnce, func(all []Policy, x Standing) (Plan, error) { return PlanOf(all, x, s.CanVerify, now) })
+		n, err := s.Store.Replan(ctx, replanAtOnce, func(all []Policy, x Standing) Plan { return PlanOf(all, x, s.CanVerify, now) })
 		if err != nil {
 			return nil, err
 		}
@@ -75,10 +75,7 @@ func (s *Scheduler) Turn(ctx context.Context, accountID string) error {
 	if err != nil || x.Plan.NextAt.IsZero() || x.Plan.NextAt.After(now) {
 		return err
 	}
-	plan, err := PlanOf(all, x, s.CanVerify, now)
-	if err != nil {
-		return err
-	}
+	plan := PlanOf(all, x, s.CanVerify, now)
 	if plan.NextAt.IsZero() || plan.NextAt.After(now) {
 		return s.Store.Postpone(ctx, accountID, x.Plan.NextAt, plan.NextAt, plan.NextWhy)
 	}
@@ -96,8 +93,7 @@ func (s *Scheduler) Explain(ctx context.Context, accountID string) ([]Applies, P
 	if err != nil {
 		return nil, Plan{}, err
 	}
-	plan, err := PlanOf(all, x, s.CanVerify, time.Now())
-	return Applying(all, x.Subject), plan, err
+	return Applying(all, x.Subject), PlanOf(all, x, s.CanVerify, time.Now()), nil
 }
 
 // DueChecks returns up to limit accounts whose heartbeat is due at now.

@@ -27,7 +27,7 @@ func (p *planned) Standing(context.Context, string) (Standing, []Policy, error) 
 	return p.standing, p.policies, nil
 }
 
-func (p *planned) Replan(context.Context, int, func([]Policy, Standing) (Plan, error)) (int, error) {
+func (p *planned) Replan(context.Context, int, func([]Policy, Standing) Plan) (int, error) {
 	return 0, nil
 }
 

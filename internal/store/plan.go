@@ -84,7 +84,7 @@ func labelled(ctx context.Context, on queryer, all []rotation.Policy, some []rot
 
 // Replan implements rotation.PlanStore. What a plan is made of and the plan are in one transaction, so that no change
 // between the two is overlooked.
-func (s *Store) Replan(ctx context.Context, limit int, plan func([]rotation.Policy, rotation.Standing) (rotation.Plan, error)) (n int, err error) {
+func (s *Store) Replan(ctx context.Context, limit int, plan func([]rotation.Policy, rotation.Standing) rotation.Plan) (n int, err error) {
 	some, err := queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM accounts WHERE planned = 0 LIMIT 1`)
 	if err != nil || len(some) == 0 {
 		return 0, err
@@ -102,11 +102,7 @@ func (s *Store) Replan(ctx context.Context, limit int, plan func([]rotation.Poli
 			return err
 		}
 		for _, x := range stale {
-			p, err := plan(all, x)
-			if err != nil {
-				return err
-			}
-			if err := savePlan(ctx, tx, x, p); err != nil {
+			if err := savePlan(ctx, tx, x, plan(all, x)); err != nil {
 				return err
 			}
 		}

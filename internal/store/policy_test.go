@@ -37,7 +37,7 @@ func assigned(t *testing.T, s *store.Store, name string, rules rotation.Rules, b
 func planAll(t *testing.T, s *store.Store, accountID string) rotation.Plan {
 	t.Helper()
 	for {
-		n, err := s.Replan(t.Context(), 100, func(all []rotation.Policy, x rotation.Standing) (rotation.Plan, error) {
+		n, err := s.Replan(t.Context(), 100, func(all []rotation.Policy, x rotation.Standing) rotation.Plan {
 			return rotation.PlanOf(all, x, func(string) bool { return true }, time.Now())
 		})
 		must(t, err)
@@ -356,6 +356,57 @@ func TestAHeartbeatIsClaimedOnceAndSaysNothingDuringAReset(t *testing.T) {
 		}
 		if p := planAll(t, s, a.ID); !p.CheckAt.IsZero() {
 			t.Errorf("a heartbeat during a reset: %+v", p)
+		}
+	})
+}
+
+func TestTheScheduleBeginsWithWhatIsOverdue(t *testing.T) {
+	databases.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, now := t.Context(), time.Now()
+		db := inventory.Resource{ID: id(), Name: "db", Type: "generic", CreatedAt: now}
+		must(t, s.AddResource(ctx, db, nil, happened("resource.create")))
+		made := map[string]time.Duration{"soon": 29, "later": 1, "overdue": 35, "long overdue": 90, "unknown": 0}
+		first := ""
+		for name, days := range made {
+			a := inventory.Account{ID: id(), ResourceID: db.ID, Name: name, State: inventory.AccountUnverified, CreatedAt: now}
+			v := inventory.Version{AccountID: a.ID, Number: 1, Stage: inventory.Current, Source: inventory.Typed, CreatedAt: now.Add(-days * 24 * time.Hour), Sealed: vault.Sealed("x")}
+			if days == 0 {
+				must(t, s.AddAccount(ctx, a, nil, nil, happened("account.create")))
+				continue
+			}
+			a.Current, first = 1, a.ID
+			must(t, s.AddAccount(ctx, a, &v, nil, happened("account.create")))
+		}
+		// The blackout moves what is overdue behind the rest.
+		freeze := []schedule.Blackout{{From: now.Add(-48 * time.Hour), To: now.Add(300 * 24 * time.Hour)}}
+		p := assigned(t, s, "aged", rotation.Rules{Rules: schedule.Rules{MaxAge: "30d", Blackouts: freeze}}, rotation.ByResource, db.ID)
+		planAll(t, s, first)
+		for _, limit := range []int{10, 1} {
+			var got []string
+			q := store.AccountQuery{ListQuery: store.ListQuery{Limit: limit}, Scheduled: true}
+			for {
+				page, err := s.Accounts(ctx, store.Viewer{All: true}, q)
+				must(t, err)
+				for _, row := range page.Items {
+					got = append(got, row.Name)
+					if row.Policy != "aged" || row.Plan.Because != "it is assigned to the resource db" || page.Total != 4 {
+						t.Errorf("%+v of %d", row, page.Total)
+					}
+				}
+				if q.Cursor = page.Next; q.Cursor == "" {
+					break
+				}
+			}
+			if len(got) != 4 || got[0] != "long overdue" || got[1] != "overdue" {
+				t.Errorf("pages of %d: %v", limit, got)
+			}
+		}
+		for _, v := range []store.Viewer{{All: true}, {UserID: "nobody"}} {
+			names, err := s.AssignmentNames(ctx, v)
+			must(t, err)
+			if want := map[bool]string{true: "db"}[v.All]; names[p.Assignments[0].ID] != want {
+				t.Errorf("%+v learns of %v", v, names)
+			}
 		}
 	})
 }

@@ -121,12 +121,6 @@ func invalid(field, msg, cure string) error {
 	return fault.New(fault.Invalid, "%s", msg).WithField(field).WithCode("schedule").WithCure("%s", cure)
 }
 
-// Rules returns what the schedule was made of.
-func (s Schedule) Rules() Rules { return s.rules }
-
-// IsZero reports whether nothing is ever due by s itself: there is no interval, no cron line and no maximum age.
-func (s Schedule) IsZero() bool { return s.every == 0 && s.cron == nil && s.maxAge == 0 }
-
 // Open returns the first instant from t on at which something may be changed, which is t itself where it may at once, and
 // why it has to wait.
 func (s Schedule) Open(t time.Time) (time.Time, string) {
