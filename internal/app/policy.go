@@ -47,8 +47,8 @@ func passwordPolicy(account string, documents ...string) (password.Policy, error
 			forbidName = *asked.ForbidName
 		}
 	}
-	// A name of a letter or two cannot be kept out of a value, nor does anybody recognise it there.
-	if forbidName && len(account) > 2 {
+	// A name of a letter or two cannot be kept out of a value, nor does anybody recognise it there; none as long fits into one.
+	if forbidName && len(account) >= password.MinForbiddenText && len(account) <= password.MaxForbiddenText {
 		p.Forbid = append(p.Forbid, account)
 	}
 	return p, nil
@@ -88,7 +88,7 @@ func (r passwordRules) over(p *password.Policy) {
 
 // checkPasswordPolicy fails with fault.Invalid when no value can follow the document on a system without limits.
 func checkPasswordPolicy(document string) error {
-	p, err := passwordPolicy("", document)
+	p, err := passwordPolicy("an account", document)
 	if err != nil {
 		return err
 	}

@@ -68,9 +68,9 @@ type Policy struct {
 
 // The limits of Forbid. Shorter texts would take away too much, and say too much of what is left.
 const (
-	MaxForbidden = 200
-	minForbidden = 3
-	maxForbidden = 128 // bytes of one
+	MaxForbidden     = 200
+	MinForbiddenText = 3
+	MaxForbiddenText = 128 // bytes of one, as is MinForbiddenText
 )
 
 // Default is the policy of an account that has no other: 32 characters, one of each class at least, a letter first, and
@@ -126,8 +126,8 @@ func (p Policy) checkForbidden() error {
 		return invalid("forbid", "a policy forbids %d texts at most", MaxForbidden)
 	}
 	for _, text := range p.Forbid {
-		if len(text) < minForbidden || len(text) > maxForbidden || !utf8.ValidString(text) {
-			return invalid("forbid", "a forbidden text has %d to %d bytes of UTF-8", minForbidden, maxForbidden)
+		if len(text) < MinForbiddenText || len(text) > MaxForbiddenText || !utf8.ValidString(text) {
+			return invalid("forbid", "a forbidden text has %d to %d bytes of UTF-8", MinForbiddenText, MaxForbiddenText)
 		}
 	}
 	return nil
