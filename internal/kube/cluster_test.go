@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -16,8 +17,17 @@ import (
 
 var plane *testbed.ControlPlane
 
+// behind stands for a program in a pod: what connects to echoPort of a pod of namespace insideNamespace arrives here.
+var behind net.Listener
+
+const (
+	insideNamespace = "inside"
+	echoPort        = 7000
+	deadPort        = 7001 // leads to where nobody listens
+)
+
 func TestMain(m *testing.M) {
-	p, err := testbed.StartControlPlane(context.Background(), testbed.Options{Nodes: 3})
+	p, err := startPlane()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -28,6 +38,21 @@ func TestMain(m *testing.M) {
 		code = 1
 	}
 	os.Exit(code)
+}
+
+func startPlane() (_ *testbed.ControlPlane, err error) {
+	if behind, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		return nil, err
+	}
+	dead, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	defer dead.Close()
+	port := func(l net.Listener) int { return l.Addr().(*net.TCPAddr).Port }
+	return testbed.StartControlPlane(context.Background(), testbed.Options{Nodes: 3, Ports: []testbed.PodPort{
+		{Namespace: insideNamespace, Port: echoPort, To: port(behind)}, {Namespace: insideNamespace, Port: deadPort, To: port(dead)},
+	}})
 }
 
 func kubectl(t *testing.T, stdin string, args ...string) string {

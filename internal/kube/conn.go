@@ -91,7 +91,9 @@ func Dial(cfg Config) (*Conn, error) {
 		return nil, err
 	}
 	transport := cfg.transport(roots, cmp.Or(cfg.headerWait, headerTimeout))
-	gate := &guard{base: transport, server: server, token: cfg.Token, wait: cmp.Or(cfg.answerWait, answerTimeout)}
+	upgrade := cfg.transport(roots, cmp.Or(cfg.headerWait, headerTimeout))
+	upgrade.ForceAttemptHTTP2, upgrade.HTTP2 = false, nil // HTTP/2 connections are not upgraded
+	gate := &guard{base: transport, upgrade: upgrade, server: server, token: cfg.Token, wait: cmp.Or(cfg.answerWait, answerTimeout)}
 	client := gate.client()
 	rc := &rest.Config{
 		Host: server.String(), UserAgent: "keyturn", QPS: -1,
@@ -114,7 +116,10 @@ func Dial(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the cluster's URL is not usable").WithCode("cluster-url").WithField("server")
 	}
-	c := &Conn{server: server, http: client, typed: typed, meta: mc, loose: loose, idle: transport.CloseIdleConnections}
+	c := &Conn{server: server, http: client, typed: typed, meta: mc, loose: loose, idle: func() {
+		transport.CloseIdleConnections()
+		upgrade.CloseIdleConnections()
+	}}
 	c.useShort(cfg, gate)
 	return c, nil
 }
@@ -235,11 +240,12 @@ func (g *guard) client() *http.Client {
 
 // guard adds the token to requests for its own server, refuses all others, and bounds answers.
 type guard struct {
-	base   http.RoundTripper
-	server *url.URL
-	token  vault.Value
-	short  *shortToken // nil: requests carry token
-	wait   time.Duration
+	base    http.RoundTripper
+	upgrade http.RoundTripper // for requests that turn their connection into another protocol's
+	server  *url.URL
+	token   vault.Value
+	short   *shortToken // nil: requests carry token
+	wait    time.Duration
 }
 
 type anonymousKey struct{}
@@ -255,7 +261,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" || req.URL.Host != g.server.Host {
 		return nil, errors.New("request for another host")
 	}
-	if req.URL.Query().Get("watch") != "" {
+	if req.URL.Query().Get("watch") != "" || req.Header.Get("Upgrade") != "" {
 		return g.authenticated(req)
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), g.wait)

@@ -36,6 +36,7 @@ func TestTheManifestGivesWhatItSaysAndNoMore(t *testing.T) {
 		{"a namespace, read-only", Scope{Namespaces: []string{inside}}},
 		{"a namespace, read-write", Scope{Namespaces: []string{inside}, ReadWrite: true}},
 		{"a namespace, read-write with restarts", Scope{Namespaces: []string{inside}, ReadWrite: true, Restart: true}},
+		{"a namespace, read-only with port forwards", Scope{Namespaces: []string{inside}, PortForward: true}},
 		{"the whole cluster, read-only", Scope{WholeCluster: true}},
 		{"the whole cluster, read-write with restarts", Scope{WholeCluster: true, ReadWrite: true, Restart: true}},
 	} {

@@ -23,6 +23,7 @@ type Scope struct {
 	Namespaces   []string // used unless WholeCluster
 	ReadWrite    bool     // may patch Secrets
 	Restart      bool     // may restart workloads
+	PortForward  bool     // may connect to ports of pods and services
 }
 
 // Right is one verb on one resource. An empty Namespace is the whole cluster; an empty Name is every object.
@@ -104,6 +105,9 @@ func (s Scope) roles() []role {
 	if s.Restart {
 		rules = append(rules, restartRules()...)
 	}
+	if s.PortForward {
+		rules = append(rules, portForwardRules()...)
+	}
 	var out []role
 	if s.WholeCluster {
 		rules = append(rules, rule{"Offer the namespaces to choose from, and know the cluster again by the uid of kube-system.",
@@ -133,6 +137,16 @@ func restartRules() []rule {
 		{"See which accounts pull images with a Secret.", "", []string{"serviceaccounts"}, list, nil},
 		{"See which hosts are served with a Secret's certificate.", "networking.k8s.io", []string{"ingresses"}, list, nil},
 		{"See before a restart whether it would go below what a budget protects.", "policy", []string{"poddisruptionbudgets"}, list, nil},
+	}
+}
+
+// portForwardRules are the rights to connect to what runs in the cluster.
+func portForwardRules() []rule {
+	return []rule{
+		{"Connect to ports of pods, to change accounts of systems that only the cluster reaches. It reaches every port of every pod here.",
+			"", []string{"pods/portforward"}, []string{"create"}, nil},
+		{"Know to which port of a pod a service leads.", "", []string{"services"}, []string{"get"}, nil},
+		{"Find a ready pod behind a service.", "discovery.k8s.io", []string{"endpointslices"}, []string{"list"}, nil},
 	}
 }
 

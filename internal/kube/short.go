@@ -203,5 +203,8 @@ func (g *guard) send(req *http.Request, token vault.Value) (*http.Response, erro
 			return nil
 		})
 	}
+	if req.Header.Get("Upgrade") != "" {
+		return g.upgrade.RoundTrip(req)
+	}
 	return g.base.RoundTrip(req)
 }

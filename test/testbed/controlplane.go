@@ -27,6 +27,17 @@ type Options struct {
 	// Nodes is how many nodes it has, named node-1 and so on, played by kwok: pods are scheduled there, become ready at
 	// once and go when they are deleted, unless Waits or Lingers say otherwise. 0: none, and pods stay pending.
 	Nodes int
+	// Ports are where ports of pods lead to when they are forwarded. They need Nodes. A port that none of them names is one
+	// that nothing listens on.
+	Ports []PodPort
+}
+
+// PodPort lets a port of pods lead to a program on this machine, which plays the container.
+type PodPort struct {
+	// Namespace is that of the pods; Pod is one's name, and all of them when it is empty.
+	Namespace, Pod string
+	// Port is the one of the pods, To the one on 127.0.0.1.
+	Port, To int
 }
 
 // ControlPlane is a running Kubernetes API server with RBAC and a controller manager: namespaces, ServiceAccount tokens,
@@ -117,7 +128,7 @@ func (c *ControlPlane) start(ctx context.Context, o Options) error {
 	}
 	var nodesErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { nodesErr = c.startNodes(ctx, o.Nodes) })
+	wg.Go(func() { nodesErr = c.startNodes(ctx, o.Nodes, o.Ports) })
 	err := c.startControllerManager(ctx, bins["kube-controller-manager"])
 	wg.Wait()
 	return errors.Join(err, nodesErr)
@@ -157,6 +168,8 @@ func (c *ControlPlane) startAPIServer(ctx context.Context, bin string, o Options
 			"--service-account-issuer=https://kubernetes.default.svc",
 			"--service-account-key-file=" + f("sa.pub"), "--service-account-signing-key-file=" + f("sa.key"),
 			"--service-cluster-ip-range=10.96.0.0/16",
+			// The nodes' names are nobody's on this machine.
+			"--kubelet-preferred-address-types=InternalIP",
 			// Kubernetes refuses endpoints on loopback, so the API server must not try to publish its own.
 			"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 		}, o.APIServerArgs...),

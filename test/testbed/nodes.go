@@ -1,9 +1,11 @@
 package testbed
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os/exec"
@@ -30,9 +32,9 @@ var kwokStages = []string{
 	"node/fast/node-initialize.yaml", "pod/fast/pod-ready.yaml", "pod/fast/pod-complete.yaml", "pod/fast/pod-delete.yaml",
 }
 
-// startNodes makes n nodes and starts the scheduler and kwok, which plays their kubelets. When it returns the nodes are
-// ready.
-func (c *ControlPlane) startNodes(ctx context.Context, n int) error {
+// startNodes makes n nodes and starts the scheduler and kwok, which plays their kubelets and has ports of pods lead to
+// where they are said to. When it returns the nodes are ready.
+func (c *ControlPlane) startNodes(ctx context.Context, n int, ports []PodPort) error {
 	scheduler, err := kubeBin("kube-scheduler")
 	if err != nil {
 		return err
@@ -41,7 +43,7 @@ func (c *ControlPlane) startNodes(ctx context.Context, n int) error {
 	if err != nil {
 		return err
 	}
-	stages, err := c.stageFiles(ctx)
+	files, err := c.kwokFiles(ctx, ports)
 	if err != nil {
 		return err
 	}
@@ -55,12 +57,20 @@ func (c *ControlPlane) startNodes(ctx context.Context, n int) error {
 	if err := onFreePorts(1, func(ports []int) error { return c.startScheduler(ctx, scheduler, ports[0]) }); err != nil {
 		return err
 	}
-	c.kwok, err = start(ctx, spec{
-		name: "kwok", path: kwok, dir: c.dir.path, log: c.dir.file("kwok.log"), env: []string{"HOME=" + c.dir.path},
-		args:  []string{"--kubeconfig=" + c.Kubeconfig, "--manage-all-nodes", "--node-ip=127.0.0.1", "--config=" + strings.Join(stages, ",")},
-		ready: func(ctx context.Context) error { return c.nodesReady(ctx, n) },
+	return onFreePorts(1, func(ports []int) error {
+		serving, done := httpProbe(c.tls, fmt.Sprintf("https://127.0.0.1:%d/healthz", ports[0]), "")
+		defer done()
+		c.kwok, err = start(ctx, spec{
+			name: "kwok", path: kwok, dir: c.dir.path, log: c.dir.file("kwok.log"), env: []string{"HOME=" + c.dir.path},
+			args: []string{
+				"--kubeconfig=" + c.Kubeconfig, "--manage-all-nodes", "--config=" + strings.Join(files, ","), "--node-ip=127.0.0.1",
+				fmt.Sprintf("--node-port=%d", ports[0]), fmt.Sprintf("--server-address=127.0.0.1:%d", ports[0]),
+				"--tls-cert-file=" + c.dir.file("srv.crt"), "--tls-private-key-file=" + c.dir.file("srv.key"),
+			},
+			ready: func(ctx context.Context) error { return errors.Join(serving(ctx), c.nodesReady(ctx, n)) },
+		})
+		return err
 	})
-	return err
 }
 
 func (c *ControlPlane) startScheduler(ctx context.Context, bin string, port int) error {
@@ -81,8 +91,8 @@ func (c *ControlPlane) startScheduler(ctx context.Context, bin string, port int)
 	return err
 }
 
-// stageFiles returns the paths of kwok's own stages and of ours.
-func (c *ControlPlane) stageFiles(ctx context.Context) ([]string, error) {
+// kwokFiles returns the paths of kwok's own stages, of ours, and of where ports lead to.
+func (c *ControlPlane) kwokFiles(ctx context.Context, ports []PodPort) ([]string, error) {
 	root, err := moduleRoot()
 	if err != nil {
 		return nil, err
@@ -97,11 +107,38 @@ func (c *ControlPlane) stageFiles(ctx context.Context) ([]string, error) {
 	if module == "" {
 		return nil, fault.New(fault.NotFound, "kwok's module is not on this machine").WithCure("run `make kube`")
 	}
-	files := make([]string, 0, len(kwokStages)+1)
+	files := make([]string, 0, len(kwokStages)+2)
 	for _, name := range kwokStages {
 		files = append(files, filepath.Join(module, "kustomize", "stage", name))
 	}
-	return append(files, c.dir.file("stages.yaml")), writeFiles(c.dir, map[string][]byte{"stages.yaml": badDays})
+	forwards, err := forwards(ports)
+	if err != nil {
+		return nil, err
+	}
+	files = append(files, c.dir.file("stages.yaml"), c.dir.file("forwards.yaml"))
+	return files, writeFiles(c.dir, map[string][]byte{"stages.yaml": badDays, "forwards.yaml": forwards})
+}
+
+// forwards is ports as kwok reads them; JSON is YAML.
+func forwards(ports []PodPort) ([]byte, error) {
+	type object map[string]any
+	var out bytes.Buffer
+	for i, p := range ports {
+		selector := object{"matchNamespaces": []string{p.Namespace}}
+		if p.Pod != "" {
+			selector["matchNames"] = []string{p.Pod}
+		}
+		forward := object{"ports": []int{p.Port}, "target": object{"address": "127.0.0.1", "port": p.To}}
+		b, err := json.Marshal(object{
+			"apiVersion": "kwok.x-k8s.io/v1alpha1", "kind": "ClusterPortForward", "metadata": object{"name": fmt.Sprintf("port-%d", i+1)},
+			"spec": object{"selector": selector, "forwards": []object{forward}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		out.WriteString("---\n" + string(b) + "\n")
+	}
+	return out.Bytes(), nil
 }
 
 // nodesReady fails unless n nodes are ready.
