@@ -31,6 +31,8 @@ type Scope struct {
 	Namespaces []string `json:"namespaces,omitempty" maxItems:"1000" doc:"empty: the whole cluster"`
 	Access     string   `json:"access" enum:"read-only,read-write"`
 	Restart    bool     `json:"restart,omitempty" doc:"may restart workloads"`
+	// PortForward lets resources be reached through the cluster.
+	PortForward bool `json:"portForward,omitempty" doc:"may connect to ports of pods and services"`
 }
 
 // NewCluster is a cluster to be tested or connected.

@@ -84,5 +84,8 @@ func (c *Client) Connector(ctx context.Context, scope Scope) ([]byte, error) {
 	if scope.Restart {
 		q.Set("restart", "true")
 	}
+	if scope.PortForward {
+		q.Set("portForward", "true")
+	}
 	return c.bytes(ctx, request{method: http.MethodGet, path: "/connector", query: q, accept: "application/yaml, application/problem+json"})
 }

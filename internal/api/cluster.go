@@ -64,6 +64,7 @@ type connectorIn struct {
 	Namespaces []string `query:"namespaces" maxItems:"1000" doc:"empty: the whole cluster"`
 	Access     string   `query:"access" enum:"read-only,read-write" default:"read-only"`
 	Restart    bool     `query:"restart" doc:"may restart workloads"`
+	Forward    bool     `query:"portForward" doc:"may connect to ports of pods and services"`
 }
 
 // file is an answer that is saved as one.
@@ -191,7 +192,7 @@ func (s *Server) changeCluster(ctx context.Context, c call, in *clusterChangeIn)
 }
 
 func (s *Server) connector(_ context.Context, _ call, in *connectorIn) (*file, error) {
-	text, err := s.Clusters.Manifest(scopeIn(client.Scope{Namespaces: in.Namespaces, Access: in.Access, Restart: in.Restart}))
+	text, err := s.Clusters.Manifest(scopeIn(client.Scope{Namespaces: in.Namespaces, Access: in.Access, Restart: in.Restart, PortForward: in.Forward}))
 	if err != nil {
 		return nil, err
 	}
@@ -253,11 +254,12 @@ func given(v client.Value) *vault.Value {
 const readWrite = "read-write"
 
 func scopeIn(s client.Scope) inventory.Scope {
-	return inventory.Scope{Namespaces: s.Namespaces, WholeCluster: len(s.Namespaces) == 0, ReadWrite: s.Access == readWrite, Restart: s.Restart}
+	return inventory.Scope{Namespaces: s.Namespaces, WholeCluster: len(s.Namespaces) == 0, ReadWrite: s.Access == readWrite,
+		Restart: s.Restart, PortForward: s.PortForward}
 }
 
 func scopeOf(s inventory.Scope) client.Scope {
-	out := client.Scope{Namespaces: s.Namespaces, Access: "read-only", Restart: s.Restart}
+	out := client.Scope{Namespaces: s.Namespaces, Access: "read-only", Restart: s.Restart, PortForward: s.PortForward}
 	if s.WholeCluster {
 		out.Namespaces = nil
 	}

@@ -69,7 +69,7 @@ func (Connector) Normalise(token vault.Value) (vault.Value, error) { return kube
 func (Connector) Manifest(s inventory.Scope) ([]byte, error) { return kube.Manifest(kubeScope(s)) }
 
 func kubeScope(s inventory.Scope) kube.Scope {
-	return kube.Scope{WholeCluster: s.WholeCluster, Namespaces: s.Namespaces, ReadWrite: s.ReadWrite, Restart: s.Restart}
+	return kube.Scope{WholeCluster: s.WholeCluster, Namespaces: s.Namespaces, ReadWrite: s.ReadWrite, Restart: s.Restart, PortForward: s.PortForward}
 }
 
 // ownerPatience is how long a dialog waits for a cluster to say who owns a key.

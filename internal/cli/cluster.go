@@ -46,14 +46,17 @@ func scopeText(s client.Scope) string {
 	if s.Restart {
 		text += " restart"
 	}
+	if s.PortForward {
+		text += " port-forward"
+	}
 	return text
 }
 
 // scopeFlags are what a connector may do.
 type scopeFlags struct {
-	namespaces []string
-	access     string
-	restart    bool
+	namespaces       []string
+	access           string
+	restart, forward bool
 }
 
 func (s *scopeFlags) add(c *cobra.Command) {
@@ -61,6 +64,7 @@ func (s *scopeFlags) add(c *cobra.Command) {
 	f.StringSliceVar(&s.namespaces, "namespaces", nil, "only these namespaces, as a,b (default the whole cluster)")
 	f.StringVar(&s.access, "access", "read-write", "read-only or read-write")
 	f.BoolVar(&s.restart, "restart", false, "may restart workloads")
+	f.BoolVar(&s.forward, "port-forward", false, "may connect to ports of pods and services, for resources that are reached through the cluster")
 	_ = c.RegisterFlagCompletionFunc("access", cobra.FixedCompletions([]string{"read-only", "read-write"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -78,17 +82,20 @@ func (s *scopeFlags) scope(f *pflag.FlagSet, was client.Scope) (client.Scope, er
 	if f.Changed("restart") {
 		was.Restart = s.restart
 	}
+	if f.Changed("port-forward") {
+		was.PortForward = s.forward
+	}
 	return was, nil
 }
 
 func (s *scopeFlags) changed(f *pflag.FlagSet) bool {
-	return f.Changed("namespaces") || f.Changed("access") || f.Changed("restart")
+	return f.Changed("namespaces") || f.Changed("access") || f.Changed("restart") || f.Changed("port-forward")
 }
 
 func (k *command) clusterConfig() *cobra.Command {
 	var flags scopeFlags
 	var c *cobra.Command
-	c = k.call("config [--namespaces a,b] [--access read-only|read-write] [--restart]",
+	c = k.call("config [--namespaces a,b] [--access read-only|read-write] [--restart] [--port-forward]",
 		"Print the manifest that gives Keyturn its rights in a cluster", 0, 0, func(ctx context.Context, api *client.Client, _ []string) error {
 			scope, err := flags.scope(c.Flags(), client.Scope{})
 			if err != nil {

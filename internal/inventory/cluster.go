@@ -27,6 +27,7 @@ type Scope struct {
 	WholeCluster bool
 	ReadWrite    bool // may patch Secrets
 	Restart      bool // may patch workloads so that their pods are replaced
+	PortForward  bool // may connect to ports of pods and services
 }
 
 // Covers reports whether the scope reaches into namespace.

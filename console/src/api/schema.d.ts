@@ -1915,6 +1915,8 @@ export interface components {
             access: "read-only" | "read-write";
             /** @description empty: the whole cluster */
             namespaces?: string[] | null;
+            /** @description may connect to ports of pods and services */
+            portForward?: boolean;
             /** @description may restart workloads */
             restart?: boolean;
         };
@@ -2964,6 +2966,8 @@ export interface operations {
                 access?: "read-only" | "read-write";
                 /** @description may restart workloads */
                 restart?: boolean;
+                /** @description may connect to ports of pods and services */
+                portForward?: boolean;
             };
             header?: never;
             path?: never;

@@ -60,7 +60,7 @@ test('an edit sends what differs, and asks for the token when it would go elsewh
   const draft = { name: 'x', server: stored.server, trust: 'pem' as const, ca: stored.ca ?? '' }
   expect(changeOf(stored, draft, draftOf(stored.scope), '')).toEqual({})
   expect(changeOf(stored, { ...draft, server: 'https://b' }, { ...draftOf(stored.scope), access: 'read-only' }, 't')).toEqual({
-    server: 'https://b', scope: { namespaces: ['shop'], access: 'read-only', restart: true }, token: 't',
+    server: 'https://b', scope: { namespaces: ['shop'], access: 'read-only', restart: true, portForward: false }, token: 't',
   })
   expect(changeOf(stored, { ...draft, trust: 'system' }, draftOf(stored.scope), '')).toEqual({ ca: '' })
   expect([needsToken({ scope: stored.scope }), needsToken({ ca: '' }), needsToken({ server: 'x' })]).toEqual([false, true, true])

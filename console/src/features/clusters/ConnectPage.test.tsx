@@ -59,7 +59,7 @@ test('only what was tested as it stands can be saved, and then Secrets are chose
   await press('Save')
   expect(asked.at(-1)?.path === '/clusters' || asked.some(({ method, path }) => method === 'POST' && path === '/clusters')).toBe(true)
   const sent = asked.find(({ method, path }) => method === 'POST' && path === '/clusters')
-  expect(sent?.body).toEqual({ name: 'prod-eu', server: 'https://10.2.0.4:6443', ca: '', token: canary, scope: { namespaces: [], access: 'read-write', restart: true } })
+  expect(sent?.body).toEqual({ name: 'prod-eu', server: 'https://10.2.0.4:6443', ca: '', token: canary, scope: { namespaces: [], access: 'read-write', restart: true, portForward: false } })
   await waitFor(() => expect(router.state.location.pathname).toBe('/clusters/prod-us/fetch'))
 })
 

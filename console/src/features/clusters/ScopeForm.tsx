@@ -44,6 +44,12 @@ export function ScopeForm({ draft, onChange, showFault = false }: { draft: Scope
         checked={draft.restart}
         onChange={(event) => change({ restart: event.currentTarget.checked })}
       />
+      <Checkbox
+        label="May connect to ports of pods"
+        description="So that accounts of systems are reset which only the cluster reaches."
+        checked={draft.portForward}
+        onChange={(event) => change({ portForward: event.currentTarget.checked })}
+      />
     </Stack>
   )
 }

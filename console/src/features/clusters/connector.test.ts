@@ -50,7 +50,7 @@ test('a scope is asked for when it names something that can be', () => {
   expect(scopeFault({ ...firstScope, namespaces: ['Shop'] })).toMatch(/Shop/)
   expect(scopeFault({ ...firstScope, whole: true, namespaces: ['Shop'] })).toBeUndefined()
   expect(scopeOf({ ...firstScope, whole: true, namespaces: ['shop'] }).namespaces).toEqual([])
-  const scope = { namespaces: ['shop'], access: 'read-only' as const, restart: false }
+  const scope = { namespaces: ['shop'], access: 'read-only' as const, restart: false, portForward: false }
   expect(scopeOf(draftOf(scope))).toEqual(scope)
   expect(manifestAddress({ ...scope, namespaces: ['shop', 'billing'] })).toBe('/api/v1/connector?access=read-only&restart=false&namespaces=shop%2Cbilling')
   expect(wordsOf(['shop, billing', 'shop', ' '])).toEqual(['shop', 'billing'])

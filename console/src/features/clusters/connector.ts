@@ -9,9 +9,10 @@ export interface ScopeDraft {
   namespaces: readonly string[]
   access: Scope['access']
   restart: boolean
+  portForward: boolean
 }
 
-export const firstScope: ScopeDraft = { whole: false, namespaces: [], access: 'read-write', restart: true }
+export const firstScope: ScopeDraft = { whole: false, namespaces: [], access: 'read-write', restart: true, portForward: false }
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
@@ -28,13 +29,13 @@ export function wordsOf(tags: readonly string[]): string[] {
   return [...new Set(tags.flatMap((tag) => tag.split(/[,\s]+/)).filter(Boolean))]
 }
 
-export function scopeOf({ whole, namespaces, access, restart }: ScopeDraft): Scope {
-  return { namespaces: whole ? [] : [...namespaces], access, restart }
+export function scopeOf({ whole, namespaces, access, restart, portForward }: ScopeDraft): Scope {
+  return { namespaces: whole ? [] : [...namespaces], access, restart, portForward }
 }
 
-export function draftOf({ namespaces, access, restart }: Scope): ScopeDraft {
+export function draftOf({ namespaces, access, restart, portForward }: Scope): ScopeDraft {
   const names = namespaces ?? []
-  return { whole: names.length === 0, namespaces: names, access, restart: restart ?? false }
+  return { whole: names.length === 0, namespaces: names, access, restart: restart ?? false, portForward: portForward ?? false }
 }
 
 /** One line of rights with the reason that the manifest gives for it. */
@@ -68,8 +69,9 @@ export function rulesOf(manifest: string): Rule[] {
 }
 
 /** The address that answers with the manifest as a file. */
-export function manifestAddress({ namespaces, access, restart }: Scope): string {
+export function manifestAddress({ namespaces, access, restart, portForward }: Scope): string {
   const query = new URLSearchParams({ access, restart: String(restart ?? false) })
+  if (portForward) query.set('portForward', 'true')
   if (namespaces?.length) query.set('namespaces', namespaces.join(','))
   return `/api/v1/connector?${query.toString()}`
 }
@@ -82,7 +84,7 @@ export function useManifest(scope: Scope, enabled: boolean) {
     queryFn: async ({ signal }) =>
       bodyOf(
         await api.GET('/api/v1/connector', {
-          params: { query: { namespaces: scope.namespaces?.length ? scope.namespaces : undefined, access: scope.access, restart: scope.restart } },
+          params: { query: { namespaces: scope.namespaces?.length ? scope.namespaces : undefined, access: scope.access, restart: scope.restart, portForward: scope.portForward } },
           querySerializer: { array: { style: 'form', explode: false } },
           parseAs: 'text',
           signal,
