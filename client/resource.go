@@ -10,6 +10,8 @@ type Resource struct {
 	Removed     bool              `json:"clusterRemoved,omitempty"`
 	Namespace   string            `json:"namespace,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
+	// Through is the cluster that it is reached through; nil for the direct way.
+	Through *Through `json:"through,omitempty"`
 	// ReconcileAccount is the account that may repair the others.
 	ReconcileAccountID   string `json:"reconcileAccountId,omitempty"`
 	ReconcileAccountName string `json:"reconcileAccountName,omitempty"`
@@ -26,6 +28,18 @@ type NewResource struct {
 	Name     string            `json:"name" minLength:"1" maxLength:"128"`
 	Type     string            `json:"type" minLength:"1" maxLength:"32"`
 	Settings map[string]string `json:"settings,omitempty"`
+	Through  *Through          `json:"through,omitempty"`
+}
+
+// Through says that a resource is reached through a cluster, at its own port of a service or a pod there.
+type Through struct {
+	// Cluster is an id or a name when it is set, and an id when it is read; empty for a cluster that the reader may not see.
+	Cluster string `json:"cluster" maxLength:"64" doc:"id or name; empty with an empty place for the direct way"`
+	// Place is written namespace/service/NAME or namespace/pod/NAME.
+	Place string `json:"place" maxLength:"600" doc:"namespace/service/NAME or namespace/pod/NAME"`
+	// ClusterName and Removed are of answers only.
+	ClusterName string `json:"clusterName,omitempty" maxLength:"64"`
+	Removed     bool   `json:"clusterRemoved,omitempty"`
 }
 
 // ResourceChange changes what is given. Settings replace all settings; an empty ReconcileAccountID means none.
@@ -33,6 +47,7 @@ type ResourceChange struct {
 	Name               *string            `json:"name,omitempty" minLength:"1" maxLength:"128"`
 	Settings           *map[string]string `json:"settings,omitempty"`
 	ReconcileAccountID *string            `json:"reconcileAccountId,omitempty" maxLength:"64"`
+	Through            *Through           `json:"through,omitempty"`
 }
 
 // ResourceFilter chooses resources.
@@ -53,6 +68,7 @@ type Type struct {
 	Change      bool    `json:"change"`
 	Reconcile   bool    `json:"reconcile"`
 	Overlap     bool    `json:"overlap"` // an account takes its old value beside the new one until every reader has that
+	Inside      bool    `json:"inside"` // can be reached through a cluster
 	MinLength   int     `json:"minLength"`
 	MaxLength   int     `json:"maxLength,omitempty"`
 	Alphabet    string  `json:"alphabet,omitempty"`

@@ -42,8 +42,8 @@ type Accounts interface {
 
 // AccountKeeper makes, changes and deletes resources and accounts. What is nil is not changed.
 type AccountKeeper interface {
-	CreateResource(ctx context.Context, actor identity.Actor, name, typ string, settings map[string]string) (inventory.Resource, error)
-	ChangeResource(ctx context.Context, actor identity.Actor, id string, rev int64, name *string, settings *map[string]string, reconcile *string) (inventory.Resource, error)
+	CreateResource(ctx context.Context, actor identity.Actor, name, typ string, settings map[string]string, through inventory.Through) (inventory.Resource, error)
+	ChangeResource(ctx context.Context, actor identity.Actor, id string, rev int64, change inventory.ResourceChange) (inventory.Resource, error)
 	DeleteResource(ctx context.Context, actor identity.Actor, id string, rev int64) error
 	CreateAccount(ctx context.Context, actor identity.Actor, resourceID, name string, value *vault.Value) (inventory.Account, error)
 	ChangeAccount(ctx context.Context, actor identity.Actor, id string, rev int64, change inventory.AccountChange) (inventory.Account, error)

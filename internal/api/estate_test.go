@@ -249,6 +249,7 @@ type anyType struct{}
 func (anyType) CheckSettings(string, map[string]string) error { return nil }
 func (anyType) CanOverlap(typ string) bool                    { return typ == "redis" }
 func (anyType) CanReconcile(string) bool                      { return true }
+func (anyType) CanBeInside(typ string) bool                   { return typ == "postgresql" }
 
 // nobody owns keys.
 type nobody struct{}

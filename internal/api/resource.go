@@ -108,9 +108,13 @@ func (s *Server) resources(ctx context.Context, c call, in *resourcesIn) (*list[
 	if err != nil {
 		return nil, err
 	}
+	ways, err := s.ways(ctx, c, p.Items...)
+	if err != nil {
+		return nil, err
+	}
 	can := canOf(c.Actor, policy.Object{}, map[string]policy.Operation{"create": policy.ResourceCreate})
 	return pageOf(p, can, func(row store.ResourceRow) client.Resource {
-		return resourceOf(c.Actor, row, names[row.ReconcileAccountID])
+		return resourceOf(c.Actor, row, names[row.ReconcileAccountID], ways[row.ID])
 	}), nil
 }
 
@@ -142,11 +146,19 @@ func (s *Server) resource(ctx context.Context, c call, id string) (*answer[clien
 	if err != nil {
 		return nil, err
 	}
-	return &answer[client.Resource]{ETag: etag(row.Rev), Body: resourceOf(c.Actor, row, names[row.ReconcileAccountID])}, nil
+	ways, err := s.ways(ctx, c, row)
+	if err != nil {
+		return nil, err
+	}
+	return &answer[client.Resource]{ETag: etag(row.Rev), Body: resourceOf(c.Actor, row, names[row.ReconcileAccountID], ways[row.ID])}, nil
 }
 
 func (s *Server) addResource(ctx context.Context, c call, in *newResourceIn) (*answer[client.Resource], error) {
-	made, err := s.Accounts.CreateResource(ctx, c.Actor, in.Body.Name, in.Body.Type, in.Body.Settings)
+	through, err := s.mayReach(ctx, c, in.Body.Through)
+	if err != nil {
+		return nil, err
+	}
+	made, err := s.Accounts.CreateResource(ctx, c.Actor, in.Body.Name, in.Body.Type, in.Body.Settings, orZero(through))
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +170,16 @@ func (s *Server) changeResource(ctx context.Context, c call, in *resourceChangeI
 	if err != nil {
 		return nil, err
 	}
-	if _, err := s.Accounts.ChangeResource(ctx, c.Actor, c.Object.ID, rev, in.Body.Name, in.Body.Settings, in.Body.ReconcileAccountID); err != nil {
+	change := inventory.ResourceChange{Name: in.Body.Name, Settings: in.Body.Settings, Reconcile: in.Body.ReconcileAccountID}
+	if change.Through, err = s.mayReach(ctx, c, in.Body.Through); err != nil {
+		return nil, err
+	}
+	if change.Settings != nil && change.Through == nil {
+		if err := s.mayRedirect(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := s.Accounts.ChangeResource(ctx, c.Actor, c.Object.ID, rev, change); err != nil {
 		return nil, err
 	}
 	return s.resource(ctx, c, c.Object.ID)
@@ -178,7 +199,7 @@ var resourceVerbs = map[string]policy.Operation{
 }
 
 // resourceOf takes the name of the reconcile account, empty if the actor may not know of it.
-func resourceOf(actor identity.Actor, row store.ResourceRow, reconciler string) client.Resource {
+func resourceOf(actor identity.Actor, row store.ResourceRow, reconciler string, through *client.Through) client.Resource {
 	if reconciler == "" {
 		row.ReconcileAccountID = ""
 	}
@@ -188,7 +209,7 @@ func resourceOf(actor identity.Actor, row store.ResourceRow, reconciler string) 
 	}
 	return client.Resource{
 		ID: row.ID, Name: row.Name, Type: row.Type, ClusterID: row.ClusterID, ClusterName: row.ClusterName, Removed: row.ClusterRemoved, Namespace: row.Namespace,
-		Settings: row.Settings, ReconcileAccountID: row.ReconcileAccountID, ReconcileAccountName: reconciler, Accounts: row.Accounts, States: row.States,
+		Settings: row.Settings, Through: through, ReconcileAccountID: row.ReconcileAccountID, ReconcileAccountName: reconciler, Accounts: row.Accounts, States: row.States,
 		CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
 	}
 }

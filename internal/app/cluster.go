@@ -87,7 +87,7 @@ func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
 }
 
 func removed(name string) error {
-	return fault.New(fault.Conflict, "the cluster %s was removed", name).WithCode("cluster-removed").WithCure("connect it again, or remove the mapping")
+	return fault.New(fault.Conflict, "the cluster %s was removed", name).WithCode("cluster-removed").WithCure("connect it again, or take away what leads to it: the mapping, or the resource's way through it")
 }
 
 // clusterWriter reads and writes the Secrets of one cluster for a run.

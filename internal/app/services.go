@@ -72,7 +72,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		rows     = repository{s.store}
 		applying = policies{s.store}
 		clusters = &Clusters{Store: s.store, Ring: ring, AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
-		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: applying.password}
+		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: applying.password, Inside: clusters}
 		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
 		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience}
 		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries, Policy: applying.of,
@@ -100,7 +100,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
 		Replies:  s.store,
 		Overview: s.store,
-		Types:    wireTypes(registry.Specs()),
+		Types:    wireTypes(registry),
 		Hash:     func(path string, body []byte) []byte { return requestHash(ring, path, body) },
 		Levels:   s.store.Level,
 		Still:    s.still,
@@ -342,11 +342,19 @@ func (t types) CanReconcile(typ string) bool {
 	return err == nil && kind.Spec().Capabilities.Reconcile
 }
 
-func wireTypes(specs []target.Spec) []client.Type {
+// CanBeInside implements inventory.Types.
+func (t types) CanBeInside(typ string) bool {
+	kind, err := t.Target(typ)
+	_, ok := kind.(target.Dialer)
+	return err == nil && ok
+}
+
+func wireTypes(registry *target.Registry) []client.Type {
+	specs := registry.Specs()
 	out := make([]client.Type, len(specs))
 	for i, s := range specs {
 		out[i] = client.Type{Type: s.Type, Name: s.Name, Description: s.Description, Verify: s.Capabilities.Verify, Change: s.Capabilities.Change,
-			Reconcile: s.Capabilities.Reconcile, Overlap: s.Capabilities.Overlap, Fields: []client.Field{},
+			Reconcile: s.Capabilities.Reconcile, Overlap: s.Capabilities.Overlap, Inside: types{registry}.CanBeInside(s.Type), Fields: []client.Field{},
 			MinLength: s.Limits.MinLength, MaxLength: s.Limits.MaxLength, Alphabet: s.Limits.Alphabet}
 		for _, f := range s.Fields {
 			out[i].Fields = append(out[i].Fields, client.Field{Name: f.Name, Label: f.Label, Help: f.Help, Required: f.Required, Default: f.Default,

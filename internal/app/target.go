@@ -4,6 +4,8 @@ package app
 
 import (
 	"context"
+	"net"
+	"strconv"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
@@ -27,6 +29,14 @@ type Targets struct {
 	Registry *target.Registry
 	// Policy returns the document of the password policy that applies to an account; empty is the default. Nil: there are none.
 	Policy func(ctx context.Context, accountID string) (string, error)
+	// Inside reaches what is inside of clusters.
+	Inside Insides
+}
+
+// Insides opens connections to what runs in clusters.
+type Insides interface {
+	// DialInside opens a connection to a port of what t names, as kube.Conn.DialInside does.
+	DialInside(ctx context.Context, t inventory.Through, port int) (net.Conn, error)
 }
 
 var _ rotation.Targets = Targets{}
@@ -45,6 +55,11 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 	if err != nil {
 		return nil, err
 	}
+	if resource.Through != (inventory.Through{}) {
+		if kind, err = t.through(kind, resource.Through); err != nil {
+			return nil, err
+		}
+	}
 	a := accountTarget{id: account.ID, name: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
 	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
 		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
@@ -52,6 +67,26 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 		}
 	}
 	return a, nil
+}
+
+// through returns kind with its connections led through a cluster. Which host its settings name plays no part then, but for
+// certificates.
+func (t Targets) through(kind target.Target, way inventory.Through) (target.Target, error) {
+	d, ok := kind.(target.Dialer)
+	if !ok {
+		return nil, fault.New(fault.Invalid, "%s is not reached over a connection of its own", kind.Spec().Name).WithCure("take the way through a cluster away from the resource")
+	}
+	return d.Over(func(ctx context.Context, _, addr string) (net.Conn, error) {
+		_, text, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "the resource has no port")
+		}
+		port, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fault.New(fault.Invalid, "the resource's port is no number")
+		}
+		return t.Inside.DialInside(ctx, way, port)
+	}), nil
 }
 
 // login returns the name and current value of an account.

@@ -96,7 +96,7 @@ func (k *command) resourceGet() *cobra.Command {
 func (k *command) printResource(r client.Resource) error {
 	facts := []fact{
 		{"name", r.Name}, {"type", r.Type}, {"cluster", clusterOf(r)}, {"namespace", r.Namespace},
-		{"settings", pairs(withoutLong(r.Settings))}, {"reconciled by", r.ReconcileAccountName},
+		{"settings", pairs(withoutLong(r.Settings))}, {"through", throughText(r.Through)}, {"reconciled by", r.ReconcileAccountName},
 		{"accounts", fmt.Sprint(r.Accounts)}, {"states", counts(statesOf(r.Type), r.States)},
 		{"created", instant(r.CreatedAt)}, {"id", r.ID},
 	}
@@ -173,11 +173,12 @@ func (k *command) into(m map[string]string, s settings) error {
 func (k *command) resourceCreate() *cobra.Command {
 	var kind string
 	var s settings
-	c := k.call("create NAME --type TYPE [--set NAME=TEXT]…", "Make a resource", 1, 1, func(ctx context.Context, api *client.Client, args []string) error {
+	var way throughFlags
+	c := k.call("create NAME --type TYPE [--set NAME=TEXT]… [--through-cluster CLUSTER --through PLACE]", "Make a resource", 1, 1, func(ctx context.Context, api *client.Client, args []string) error {
 		if kind == "" {
 			return usage("--type is needed; see keyturn resource types")
 		}
-		n := client.NewResource{Name: args[0], Type: kind, Settings: map[string]string{}}
+		n := client.NewResource{Name: args[0], Type: kind, Settings: map[string]string{}, Through: way.change(nil)}
 		if err := k.into(n.Settings, s); err != nil {
 			return err
 		}
@@ -190,6 +191,7 @@ func (k *command) resourceCreate() *cobra.Command {
 	})
 	c.Flags().StringVar(&kind, "type", "", "type of the system")
 	s.flags(c)
+	way.flags(k, c)
 	_ = c.RegisterFlagCompletionFunc("type", k.completeFlag(typeNames))
 	return c
 }
@@ -198,14 +200,15 @@ func (k *command) resourceEdit() *cobra.Command {
 	var name, reconcile string
 	var unset []string
 	var s settings
+	var way throughFlags
 	var c *cobra.Command
-	c = k.call("edit NAME [--name NAME] [--set NAME=TEXT]… [--unset NAME]… [--reconcile-account ACCOUNT]",
+	c = k.call("edit NAME [--name NAME] [--set NAME=TEXT]… [--unset NAME]… [--through-cluster CLUSTER --through PLACE] [--reconcile-account ACCOUNT]",
 		"Change a resource", 1, 1, func(ctx context.Context, api *client.Client, args []string) error {
 			was, err := api.Resource(ctx, args[0])
 			if err != nil {
 				return err
 			}
-			var change client.ResourceChange
+			change := client.ResourceChange{Through: way.change(was.Through)}
 			if c.Flags().Changed("name") {
 				change.Name = &name
 			}
@@ -244,6 +247,7 @@ func (k *command) resourceEdit() *cobra.Command {
 	f.StringArrayVar(&unset, "unset", nil, "a setting to take away; may be repeated")
 	f.StringVar(&reconcile, "reconcile-account", "", `account of the resource that may repair the others, "" for none`)
 	s.flags(c)
+	way.flags(k, c)
 	c.ValidArgsFunction = k.complete(resourceNames)
 	return c
 }

@@ -20,6 +20,7 @@ import (
 type AccountStore interface {
 	Resource(ctx context.Context, id string) (Resource, error)
 	Account(ctx context.Context, id string) (Account, error)
+	Cluster(ctx context.Context, id string) (Cluster, error)
 	LastVersion(ctx context.Context, accountID string) (int64, error)
 	ResourceStore
 	// AddAccount stores an account and its first version, if there is one. It fails with fault.Conflict when the name is
@@ -51,6 +52,8 @@ type Types interface {
 	CanReconcile(typ string) bool
 	// CanOverlap reports whether an account of the type can take two values at once.
 	CanOverlap(typ string) bool
+	// CanBeInside reports whether resources of the type can be reached through a cluster.
+	CanBeInside(typ string) bool
 }
 
 // Accounts makes, changes and deletes resources and accounts. It may be used by several goroutines at once.
@@ -63,7 +66,7 @@ type Accounts struct {
 }
 
 // CreateResource makes a resource of a target type.
-func (s *Accounts) CreateResource(ctx context.Context, actor identity.Actor, name, typ string, settings map[string]string) (Resource, error) {
+func (s *Accounts) CreateResource(ctx context.Context, actor identity.Actor, name, typ string, settings map[string]string, through Through) (Resource, error) {
 	if err := checkName(name, "name"); err != nil {
 		return Resource{}, err
 	}
@@ -74,12 +77,15 @@ func (s *Accounts) CreateResource(ctx context.Context, actor identity.Actor, nam
 	if err := s.Types.CheckSettings(typ, settings); err != nil {
 		return Resource{}, err
 	}
-	r := Resource{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Type: typ, Settings: settings, CreatedAt: time.Now().UTC()}
+	if err := s.checkThrough(ctx, typ, through); err != nil {
+		return Resource{}, err
+	}
+	r := Resource{ID: uuid.Must(uuid.NewV7()).String(), Name: name, Type: typ, Settings: settings, Through: through, CreatedAt: time.Now().UTC()}
 	owner := ""
 	if s.Owner(actor) {
 		owner = actor.ID
 	}
-	if err := s.Store.AddResource(ctx, r, owner, resourceEvent(actor, "resource.create", r)); err != nil {
+	if err := s.Store.AddResource(ctx, r, owner, withThrough(resourceEvent(actor, "resource.create", r), through)); err != nil {
 		return Resource{}, err
 	}
 	return s.Store.Resource(ctx, r.ID)
@@ -89,8 +95,26 @@ func resourceEvent(actor identity.Actor, action string, r Resource) audit.Event 
 	return audit.New(actor, action, audit.Object{Kind: "resource", ID: r.ID, Name: r.Name, Parent: r.ClusterID}).With("type", r.Type)
 }
 
-// ChangeResource changes what is not nil. An empty reconcile means that no account repairs the others.
-func (s *Accounts) ChangeResource(ctx context.Context, actor identity.Actor, id string, rev int64, name *string, settings *map[string]string, reconcile *string) (Resource, error) {
+// withThrough names the place in a cluster that a resource is reached through.
+func withThrough(ev audit.Event, t Through) audit.Event {
+	if t == (Through{}) {
+		return ev
+	}
+	return ev.With("through_cluster", t.ClusterID).With("through", t.Place())
+}
+
+// ResourceChange is what is changed of a resource: what is not nil.
+type ResourceChange struct {
+	Name     *string
+	Settings *map[string]string
+	// Reconcile is the account that repairs the others; empty for none.
+	Reconcile *string
+	// Through is the cluster that it is reached through; the zero value for the direct way.
+	Through *Through
+}
+
+// ChangeResource changes a resource of a target type.
+func (s *Accounts) ChangeResource(ctx context.Context, actor identity.Actor, id string, rev int64, change ResourceChange) (Resource, error) {
 	r, err := s.Store.Resource(ctx, id)
 	if err != nil {
 		return r, err
@@ -99,19 +123,25 @@ func (s *Accounts) ChangeResource(ctx context.Context, actor identity.Actor, id 
 		return r, fault.New(fault.Conflict, "a fetch made this resource and keeps it").WithCure("edit the cluster instead")
 	}
 	ev := resourceEvent(actor, "resource.update", r)
-	if name != nil {
+	if name := change.Name; name != nil {
 		if err := checkName(*name, "name"); err != nil {
 			return r, err
 		}
 		r.Name, ev = *name, ev.With("name", *name)
 	}
-	if settings != nil {
+	if settings := change.Settings; settings != nil {
 		if err := s.Types.CheckSettings(r.Type, *settings); err != nil {
 			return r, err
 		}
 		r.Settings, ev = *settings, ev.With("settings", "changed")
 	}
-	if reconcile != nil {
+	if through := change.Through; through != nil {
+		if err := s.checkThrough(ctx, r.Type, *through); err != nil {
+			return r, err
+		}
+		r.Through, ev = *through, withThrough(ev.With("reached", "changed"), *through)
+	}
+	if reconcile := change.Reconcile; reconcile != nil {
 		if err := s.checkReconcile(ctx, r, *reconcile); err != nil {
 			return r, err
 		}

@@ -17,6 +17,8 @@ type Resource struct {
 	ClusterID, Namespace string
 	// Settings say how to reach it (host, port, …), as the type's Spec describes them. No value is in them.
 	Settings map[string]string
+	// Through is the cluster that it is reached through; the zero value is the direct way.
+	Through Through
 	// ReconcileAccountID is the account that may repair the others; empty if there is none.
 	ReconcileAccountID string
 	CreatedAt          time.Time

@@ -18,12 +18,9 @@ func (s *Store) AddResource(ctx context.Context, r inventory.Resource, owner *ac
 		if err != nil {
 			return err
 		}
-		var cluster any
-		if r.ClusterID != "" {
-			cluster = r.ClusterID
-		}
-		_, err = exec(ctx, tx, `INSERT INTO resources (id, name, type, cluster_id, namespace, settings, reconcile_account_id, created_at, rev)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1)`, r.ID, r.Name, r.Type, cluster, r.Namespace, string(settings), r.ReconcileAccountID, micro(r.CreatedAt))
+		_, err = exec(ctx, tx, `INSERT INTO resources (id, name, type, cluster_id, namespace, settings, reconcile_account_id, created_at, through_cluster_id, through, rev)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,1)`, r.ID, r.Name, r.Type, orNull(r.ClusterID), r.Namespace, string(settings), r.ReconcileAccountID,
+			micro(r.CreatedAt), orNull(r.Through.ClusterID), r.Through.Place())
 		if err != nil {
 			return err
 		}
@@ -35,18 +32,31 @@ func (s *Store) AddResource(ctx context.Context, r inventory.Resource, owner *ac
 	})
 }
 
-const resourceColumns = `id, name, type, cluster_id, namespace, settings, reconcile_account_id, created_at, rev`
+// orNull is a reference as a column has it: none is NULL.
+func orNull(id string) any {
+	if id == "" {
+		return nil
+	}
+	return id
+}
+
+const resourceColumns = `id, name, type, cluster_id, namespace, settings, reconcile_account_id, created_at, through_cluster_id, through, rev`
 
 func scanResource(r scanner) (res inventory.Resource, err error) {
-	var settings string
-	var cluster *string
+	var settings, place string
+	var cluster, through *string
 	var created int64
-	err = r.Scan(&res.ID, &res.Name, &res.Type, &cluster, &res.Namespace, &settings, &res.ReconcileAccountID, &created, &res.Rev)
+	err = r.Scan(&res.ID, &res.Name, &res.Type, &cluster, &res.Namespace, &settings, &res.ReconcileAccountID, &created, &through, &place, &res.Rev)
 	if err != nil {
 		return res, err
 	}
 	if cluster != nil {
 		res.ClusterID = *cluster
+	}
+	if through != nil {
+		if res.Through, err = inventory.ParseThrough(*through, place); err != nil {
+			return res, err
+		}
 	}
 	res.CreatedAt = instant(created)
 	return res, json.Unmarshal([]byte(settings), &res.Settings)
@@ -63,7 +73,7 @@ func (s *Store) ResourceByName(ctx context.Context, name string) (inventory.Reso
 	return queryOne(ctx, s.read(ctx), "resource", scanResource, `SELECT `+resourceColumns+` FROM resources WHERE name = $1`, clean(name))
 }
 
-// UpdateResource stores the name, the settings and the reconcile account of r. It fails with fault.Stale when rev is not
+// UpdateResource stores the name, the settings, the way and the reconcile account of r. It fails with fault.Stale when rev is not
 // the stored one, and with fault.Conflict when another resource has the name.
 func (s *Store) UpdateResource(ctx context.Context, r inventory.Resource, rev int64, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
@@ -71,8 +81,9 @@ func (s *Store) UpdateResource(ctx context.Context, r inventory.Resource, rev in
 		if err != nil {
 			return err
 		}
-		err = execOne(ctx, tx, stale("resource"), `UPDATE resources SET name = $3, settings = $4, reconcile_account_id = $5, rev = rev + 1
-			WHERE id = $1 AND rev = $2`, r.ID, rev, r.Name, string(settings), r.ReconcileAccountID)
+		err = execOne(ctx, tx, stale("resource"), `UPDATE resources SET name = $3, settings = $4, reconcile_account_id = $5,
+			through_cluster_id = $6, through = $7, rev = rev + 1 WHERE id = $1 AND rev = $2`,
+			r.ID, rev, r.Name, string(settings), r.ReconcileAccountID, orNull(r.Through.ClusterID), r.Through.Place())
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,8 @@ CREATE TABLE resources (
     reconcile_account_id TEXT   NOT NULL,
     created_at           BIGINT NOT NULL,
     rev                  BIGINT NOT NULL,
+    through_cluster_id   TEXT   REFERENCES clusters (id), -- NULL: reached directly
+    through              TEXT   NOT NULL DEFAULT '',      -- namespace/service/NAME or namespace/pod/NAME
     CHECK ((type = 'kubernetes') = (cluster_id IS NOT NULL))
 );
 CREATE INDEX resources_type ON resources (type);

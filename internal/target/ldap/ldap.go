@@ -28,20 +28,17 @@ const (
 // maxPassword is what every scheme of the server takes: crypt(3) refuses 512 bytes.
 const maxPassword = 511
 
-// DialFunc opens a network connection to addr, a host and port. It is where the address policy is kept.
-type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
-
 // Config is what a Target needs.
 type Config struct {
 	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial DialFunc
+	Dial target.DialFunc
 	// Timeout bounds each verb as a whole; zero means 15 seconds.
 	Timeout time.Duration
 }
 
 // Target is the type "ldap". It keeps no connection and may be used by several goroutines at once.
 type Target struct {
-	dial    DialFunc
+	dial    target.DialFunc
 	timeout time.Duration
 }
 
@@ -54,6 +51,11 @@ func New(c Config) *Target {
 		c.Timeout = 15 * time.Second
 	}
 	return &Target{dial: c.Dial, timeout: c.Timeout}
+}
+
+// Over implements target.Dialer.
+func (t *Target) Over(dial target.DialFunc) target.Target {
+	return &Target{dial: dial, timeout: t.timeout}
 }
 
 // Spec implements target.Target.

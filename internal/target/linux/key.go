@@ -23,6 +23,9 @@ type Key struct{ config Config }
 // NewKey returns the type.
 func NewKey(c Config) *Key { return &Key{config: c.withDefaults()} }
 
+// Over implements target.Dialer.
+func (k *Key) Over(dial target.DialFunc) target.Target { return &Key{config: k.config.over(dial)} }
+
 // fieldOthers says what to do with keys of an account that are not those of a change.
 const fieldOthers = "other_keys"
 

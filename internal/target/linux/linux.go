@@ -38,13 +38,10 @@ const (
 // maxPassword is the longest password that crypt(3) takes; chpasswd would store a hash of a longer one that never matches.
 const maxPassword = 511
 
-// DialFunc opens a network connection to addr, a host and port. It is where the address policy is kept.
-type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
-
 // Config is what a Target or a Key needs.
 type Config struct {
 	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial DialFunc
+	Dial target.DialFunc
 	// Timeout bounds each verb as a whole; zero means 30 seconds: a refused login alone takes some, where PAM delays it.
 	Timeout time.Duration
 }
@@ -59,11 +56,22 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
+// over is c with another dial.
+func (c Config) over(dial target.DialFunc) Config {
+	c.Dial = dial
+	return c
+}
+
 // Target is the type "linux". It keeps no connection and may be used by several goroutines at once.
 type Target struct{ config Config }
 
 // New returns the type.
 func New(c Config) *Target { return &Target{config: c.withDefaults()} }
+
+// Over implements target.Dialer.
+func (t *Target) Over(dial target.DialFunc) target.Target {
+	return &Target{config: t.config.over(dial)}
+}
 
 // Spec implements target.Target.
 func (*Target) Spec() target.Spec {
