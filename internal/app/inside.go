@@ -8,17 +8,19 @@ import (
 	"github.com/keyturn/keyturn/internal/kube"
 )
 
-// DialInside implements Insides.
-func (c *Clusters) DialInside(ctx context.Context, t inventory.Through, port int) (net.Conn, error) {
+// Way implements Insides.
+func (c *Clusters) Way(ctx context.Context, t inventory.Through) (func(ctx context.Context, port int) (net.Conn, error), error) {
 	conn, err := c.conn(ctx, t.ClusterID)
 	if err != nil {
 		return nil, err
 	}
-	to := kube.Inside{Namespace: t.Namespace, Port: port}
-	if t.Kind == inventory.ThroughService {
-		to.Service = t.Name
-	} else {
-		to.Pod = t.Name
-	}
-	return conn.DialInside(ctx, to)
+	return func(ctx context.Context, port int) (net.Conn, error) {
+		to := kube.Inside{Namespace: t.Namespace, Port: port}
+		if t.Kind == inventory.ThroughService {
+			to.Service = t.Name
+		} else {
+			to.Pod = t.Name
+		}
+		return conn.DialInside(ctx, to)
+	}, nil
 }

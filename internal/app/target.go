@@ -33,10 +33,11 @@ type Targets struct {
 	Inside Insides
 }
 
-// Insides opens connections to what runs in clusters.
+// Insides knows the ways to what runs in clusters.
 type Insides interface {
-	// DialInside opens a connection to a port of what t names, as kube.Conn.DialInside does.
-	DialInside(ctx context.Context, t inventory.Through, port int) (net.Conn, error)
+	// Way returns what opens connections to ports of what t names, as kube.Conn.DialInside does. It fails when the cluster was
+	// removed.
+	Way(ctx context.Context, t inventory.Through) (func(ctx context.Context, port int) (net.Conn, error), error)
 }
 
 var _ rotation.Targets = Targets{}
@@ -56,7 +57,7 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 		return nil, err
 	}
 	if resource.Through != (inventory.Through{}) {
-		if kind, err = t.through(kind, resource.Through); err != nil {
+		if kind, err = t.through(ctx, kind, resource.Through); err != nil {
 			return nil, err
 		}
 	}
@@ -71,10 +72,14 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 
 // through returns kind with its connections led through a cluster. Which host its settings name plays no part then, but for
 // certificates.
-func (t Targets) through(kind target.Target, way inventory.Through) (target.Target, error) {
+func (t Targets) through(ctx context.Context, kind target.Target, through inventory.Through) (target.Target, error) {
 	d, ok := kind.(target.Dialer)
 	if !ok {
 		return nil, fault.New(fault.Invalid, "%s is not reached over a connection of its own", kind.Spec().Name).WithCure("take the way through a cluster away from the resource")
+	}
+	way, err := t.Inside.Way(ctx, through)
+	if err != nil {
+		return nil, err
 	}
 	return d.Over(func(ctx context.Context, _, addr string) (net.Conn, error) {
 		_, text, err := net.SplitHostPort(addr)
@@ -85,7 +90,7 @@ func (t Targets) through(kind target.Target, way inventory.Through) (target.Targ
 		if err != nil {
 			return nil, fault.New(fault.Invalid, "the resource's port is no number")
 		}
-		return t.Inside.DialInside(ctx, way, port)
+		return way(ctx, port)
 	}), nil
 }
 

@@ -15,7 +15,7 @@ func TestWhetherATypeTakesTwoValuesIsToldOnTheWire(t *testing.T) {
 		t.Fatal(err)
 	}
 	overlap := map[string]bool{}
-	for _, x := range wireTypes(registry.Specs()) {
+	for _, x := range wireTypes(registry) {
 		overlap[x.Type] = x.Overlap
 	}
 	if want := map[string]bool{"postgresql": false, "redis": true}; !maps.Equal(overlap, want) {

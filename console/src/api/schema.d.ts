@@ -1363,6 +1363,7 @@ export interface components {
             settings?: {
                 [key: string]: string;
             };
+            through?: components["schemas"]["Through"];
             type: string;
         };
         NewToken: {
@@ -1790,6 +1791,7 @@ export interface components {
             states?: {
                 [key: string]: number;
             };
+            through?: components["schemas"]["Through"];
             type: string;
         };
         ResourceChange: {
@@ -1798,6 +1800,7 @@ export interface components {
             settings?: {
                 [key: string]: string;
             };
+            through?: components["schemas"]["Through"];
         };
         Reveal: {
             key?: string;
@@ -1988,6 +1991,14 @@ export interface components {
             name: string;
             password: string;
         };
+        Through: {
+            /** @description id or name; empty with an empty place for the direct way */
+            cluster: string;
+            clusterName?: string;
+            clusterRemoved?: boolean;
+            /** @description namespace/service/NAME or namespace/pod/NAME */
+            place: string;
+        };
         Token: {
             can?: {
                 [key: string]: components["schemas"]["Permission"];
@@ -2009,6 +2020,7 @@ export interface components {
             change: boolean;
             description: string;
             fields: components["schemas"]["Field"][] | null;
+            inside: boolean;
             /** Format: int64 */
             maxLength?: number;
             /** Format: int64 */
