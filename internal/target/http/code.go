@@ -1,15 +1,12 @@
 package http
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	nethttp "net/http"
 
-	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // changeError says what the answer to a change means, nil for success. An error inside of the server, or of something on
@@ -67,28 +64,5 @@ func unreachable(err error) *target.Error {
 	if e, ok := errors.AsType[*target.Error](err); ok && e.Outcome == target.Unreachable || ok && e.Outcome == target.Misconfigured {
 		return e
 	}
-	e := &target.Error{Outcome: target.Unreachable}
-	f, isFault := errors.AsType[*fault.Error](err)
-	_, unknownCA := errors.AsType[x509.UnknownAuthorityError](err)
-	_, wrongName := errors.AsType[x509.HostnameError](err)
-	_, badCert := errors.AsType[x509.CertificateInvalidError](err)
-	_, dns := errors.AsType[*net.DNSError](err)
-	var netErr net.Error
-	switch {
-	case isFault: // the dialer's address policy
-		e.Msg, e.Cure = f.Msg, f.Cure
-	case unknownCA:
-		e.Msg, e.Cure = "the server's certificate is not signed by a trusted CA", "import its CA into the resource's settings"
-	case wrongName:
-		e.Msg, e.Cure = "the server's certificate is for another name", "correct the host, or set the certificate name"
-	case badCert:
-		e.Msg, e.Cure = "the server's certificate is expired or not valid for a server", "renew it"
-	case dns:
-		e.Msg, e.Cure = "the host's name could not be resolved", "correct the host, or look at DNS"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		e.Msg, e.Cure = "the server did not answer in time", "look at the network and at the server, then try again"
-	default:
-		e.Msg, e.Cure = "the server could not be reached, or broke off the connection", "look whether it runs, and whether it speaks HTTPS on this port"
-	}
-	return e
+	return dial.Unreachable(err, "look whether it runs, and whether it speaks HTTPS on this port")
 }

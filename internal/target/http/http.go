@@ -7,13 +7,13 @@ package http
 
 import (
 	"context"
-	"net"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 const (
@@ -23,13 +23,8 @@ const (
 	maxValue = 4096
 )
 
-// Config is what a Target needs.
-type Config struct {
-	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial target.DialFunc
-	// Timeout bounds each verb as a whole; zero means 15 seconds.
-	Timeout time.Duration
-}
+// Config is what a Target needs; a verb may take 15 seconds.
+type Config = dial.Config
 
 // Target is the type "http". It keeps no connection and may be used by several goroutines at once.
 type Target struct {
@@ -39,12 +34,7 @@ type Target struct {
 
 // New returns the type.
 func New(c Config) *Target {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
+	c = c.Or(15 * time.Second)
 	return &Target{dial: c.Dial, timeout: c.Timeout}
 }
 

@@ -2,11 +2,9 @@ package http
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"net"
 	nethttp "net/http"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,17 +12,11 @@ import (
 	"unicode"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // Names of the settings of a resource.
 const (
-	fieldHost      = "host"
-	fieldPort      = "port"
-	fieldTLS       = "tls"
-	fieldCA        = "tls_ca"
-	fieldName      = "tls_server_name"
-	fieldPlaintext = "accept_no_tls"
-
 	fieldMode     = "mode"
 	fieldPath     = "path"
 	fieldResource = "resource"
@@ -52,8 +44,8 @@ const (
 func fields() []target.Field {
 	yesNo := []string{"no", "yes"}
 	return []target.Field{
-		{Name: fieldHost, Label: "Host", Help: "DNS name or IP address.", Required: true, Kind: target.KindHost},
-		{Name: fieldPort, Label: "Port", Default: "443", Kind: target.KindPort},
+		{Name: dial.Host, Label: "Host", Help: "DNS name or IP address.", Required: true, Kind: target.KindHost},
+		{Name: dial.Port, Label: "Port", Default: "443", Kind: target.KindPort},
 		{Name: fieldMode, Label: "How", Help: "webhook: a signed message to a program that is written for it. request: the request that is described below.", Default: modeWebhook, Kind: target.KindChoice, Options: []string{modeWebhook, modeRequest}},
 		{Name: fieldPath, Label: "Path", Help: "Where a change goes to, such as /hooks/keyturn or /api/users/{{account|percent}}/password.", Required: true, Kind: target.KindText},
 		{Name: fieldVerifyPath, Label: "Path to verify at", Help: "Empty means that no login can be proved.", Kind: target.KindText},
@@ -67,10 +59,10 @@ func fields() []target.Field {
 		{Name: fieldVerifyAuth, Label: "Request to verify: login", Help: "basic: name and value. bearer: the value alone.", Default: authBasic, Kind: target.KindChoice, Options: []string{authBasic, authBearer}},
 		{Name: fieldAccepted, Label: "Verified: accepted", Help: "The statuses that prove the value.", Default: "2xx", Kind: target.KindText},
 		{Name: fieldRefused, Label: "Verified: refused", Help: "The statuses that say that the value is wrong.", Default: "401", Kind: target.KindText},
-		{Name: fieldTLS, Label: "TLS", Help: "Off is for loopback addresses alone, with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
-		{Name: fieldCA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
-		{Name: fieldName, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
-		{Name: fieldPlaintext, Label: "I accept a loopback connection without TLS", Help: "Each request sends its value in the open to whatever listens there.", Default: "no", Kind: target.KindChoice, Options: yesNo},
+		{Name: dial.Mode, Label: "TLS", Help: "Off is for loopback addresses alone, with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
+		{Name: dial.CA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
+		{Name: dial.Name, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
+		{Name: dial.Plaintext, Label: "I accept a loopback connection without TLS", Help: "Each request sends its value in the open to whatever listens there.", Default: "no", Kind: target.KindChoice, Options: yesNo},
 	}
 }
 
@@ -99,10 +91,10 @@ func (t *Target) read(c target.Connection) (s settings, err error) {
 		return s, misconfigured(err.Error(), "")
 	}
 	get := func(name string) string { return c.Get(fields(), name) }
-	s = settings{addr: net.JoinHostPort(get(fieldHost), get(fieldPort)), scheme: "https", webhook: get(fieldMode) == modeWebhook, resource: get(fieldResource), method: get(fieldMethod)}
+	s = settings{addr: net.JoinHostPort(get(dial.Host), get(dial.Port)), scheme: "https", webhook: get(fieldMode) == modeWebhook, resource: get(fieldResource), method: get(fieldMethod)}
 	s.verify.method, s.verify.auth = get(fieldVerifyMethod), get(fieldVerifyAuth)
 	s.host = s.addr
-	if s.tls, err = tlsConfig(get); err != nil {
+	if s.tls, err = dial.StrictTLS(get, "use TLS"); err != nil {
 		return s, err
 	}
 	if s.tls == nil {
@@ -146,33 +138,6 @@ func (s settings) visibleOnly() bool {
 		}
 	}
 	return slices.ContainsFunc(s.body, asText) || s.verify.path != nil && s.verify.auth == authBearer
-}
-
-// tlsConfig returns nil for a connection without TLS, if the settings allow that.
-func tlsConfig(get func(string) string) (*tls.Config, error) {
-	host := get(fieldHost)
-	if get(fieldTLS) == "off" {
-		if !loopback(host) || get(fieldPlaintext) != "yes" {
-			return nil, misconfigured("a connection without TLS is for loopback addresses alone, and was not accepted", "use TLS; for a server on this machine, accept the risk in the resource's settings")
-		}
-		return nil, nil
-	}
-	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if name := get(fieldName); name != "" {
-		cfg.ServerName = name
-	}
-	if pem := get(fieldCA); pem != "" {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return nil, misconfigured("the CA certificates hold no certificate that can be read", "paste them as PEM")
-		}
-	}
-	return cfg, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // reserved are the headers that are not the settings' to give.

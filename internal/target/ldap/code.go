@@ -2,16 +2,14 @@ package ldap
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 
 	"github.com/go-ldap/ldap/v3"
 
-	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // What a password policy says of a refusal.
@@ -180,30 +178,8 @@ func noAnswer(ctx context.Context, err error) *target.Error {
 
 // unreachable names the reason why no answer came, out of a fixed set.
 func unreachable(err error) *target.Error {
-	e := &target.Error{Outcome: target.Unreachable}
-	var dns *net.DNSError
-	var netErr net.Error
-	var unknownCA x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var badCert x509.CertificateInvalidError
-	f, isFault := errors.AsType[*fault.Error](err)
-	switch {
-	case isFault: // the dialer's address policy
-		e.Msg, e.Cure = f.Msg, f.Cure
-	case errors.Is(err, errNoStartTLS):
-		e.Msg, e.Cure = "the server does not offer StartTLS", "give it a certificate, or set TLS to ldaps where it has a port for that"
-	case errors.As(err, &unknownCA):
-		e.Msg, e.Cure = "the server's certificate is not signed by a trusted CA", "import its CA into the resource's settings"
-	case errors.As(err, &wrongName):
-		e.Msg, e.Cure = "the server's certificate is for another name", "correct the host, or set the certificate name"
-	case errors.As(err, &badCert):
-		e.Msg, e.Cure = "the server's certificate is expired or not valid for a server", "renew it"
-	case errors.As(err, &dns):
-		e.Msg, e.Cure = "the host's name could not be resolved", "correct the host, or look at DNS"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		e.Msg, e.Cure = "the server did not answer in time", "look at the network and at the server, then try again"
-	default:
-		e.Msg, e.Cure = "the server could not be reached, or broke off the connection", "look whether it runs, and whether it speaks this kind of TLS on this port"
+	if errors.Is(err, errNoStartTLS) {
+		return &target.Error{Outcome: target.Unreachable, Msg: "the server does not offer StartTLS", Cure: "give it a certificate, or set TLS to ldaps where it has a port for that"}
 	}
-	return e
+	return dial.Unreachable(err, "look whether it runs, and whether it speaks this kind of TLS on this port")
 }

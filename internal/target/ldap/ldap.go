@@ -8,33 +8,21 @@ package ldap
 
 import (
 	"context"
-	"net"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
 // Names of the settings of a resource.
-const (
-	fieldHost      = "host"
-	fieldPort      = "port"
-	fieldTLS       = "tls"
-	fieldCA        = "tls_ca"
-	fieldName      = "tls_server_name"
-	fieldPlaintext = "accept_no_tls"
-)
+const ()
 
 // maxPassword is what every scheme of the server takes: crypt(3) refuses 512 bytes.
 const maxPassword = 511
 
-// Config is what a Target needs.
-type Config struct {
-	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial target.DialFunc
-	// Timeout bounds each verb as a whole; zero means 15 seconds.
-	Timeout time.Duration
-}
+// Config is what a Target needs; a verb may take 15 seconds.
+type Config = dial.Config
 
 // Target is the type "ldap". It keeps no connection and may be used by several goroutines at once.
 type Target struct {
@@ -44,12 +32,7 @@ type Target struct {
 
 // New returns the type.
 func New(c Config) *Target {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
+	c = c.Or(15 * time.Second)
 	return &Target{dial: c.Dial, timeout: c.Timeout}
 }
 
@@ -78,12 +61,12 @@ func (*Target) Spec() target.Spec {
 
 func fields() []target.Field {
 	return []target.Field{
-		{Name: fieldHost, Label: "Host", Help: "DNS name or IP address of a server that takes changes.", Required: true, Kind: target.KindHost},
-		{Name: fieldPort, Label: "Port", Help: "636 for ldaps, 389 for starttls.", Default: "636", Kind: target.KindPort},
-		{Name: fieldTLS, Label: "TLS", Help: "From the first byte (ldaps) or by StartTLS. Off is for loopback addresses alone, with the acceptance below.", Default: "ldaps", Kind: target.KindChoice, Options: []string{"ldaps", "starttls", "off"}},
-		{Name: fieldCA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
-		{Name: fieldName, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
-		{Name: fieldPlaintext, Label: "I accept a loopback connection without TLS", Help: "Each login and each change sends its password in the open to whatever listens there.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
+		{Name: dial.Host, Label: "Host", Help: "DNS name or IP address of a server that takes changes.", Required: true, Kind: target.KindHost},
+		{Name: dial.Port, Label: "Port", Help: "636 for ldaps, 389 for starttls.", Default: "636", Kind: target.KindPort},
+		{Name: dial.Mode, Label: "TLS", Help: "From the first byte (ldaps) or by StartTLS. Off is for loopback addresses alone, with the acceptance below.", Default: "ldaps", Kind: target.KindChoice, Options: []string{"ldaps", "starttls", "off"}},
+		{Name: dial.CA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
+		{Name: dial.Name, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
+		{Name: dial.Plaintext, Label: "I accept a loopback connection without TLS", Help: "Each login and each change sends its password in the open to whatever listens there.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
 	}
 }
 

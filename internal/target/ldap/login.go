@@ -3,16 +3,15 @@ package ldap
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
-	"net/netip"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // maxRead bounds what is read from the server in one session.
@@ -48,11 +47,11 @@ func (t *Target) login(ctx context.Context, c target.Connection, l target.Login)
 // the client knows nothing of.
 func (t *Target) connect(ctx context.Context, c target.Connection) (net.Conn, error) {
 	get := func(name string) string { return c.Get(fields(), name) }
-	cfg, err := tlsConfig(get)
+	cfg, err := dial.StrictTLS(get, "use ldaps or starttls")
 	if err != nil {
 		return nil, err
 	}
-	raw, err := t.dial(ctx, "tcp", net.JoinHostPort(get(fieldHost), get(fieldPort)))
+	raw, err := t.dial(ctx, "tcp", net.JoinHostPort(get(dial.Host), get(dial.Port)))
 	if err != nil {
 		return nil, unreachable(err)
 	}
@@ -61,7 +60,7 @@ func (t *Target) connect(ctx context.Context, c target.Connection) (net.Conn, er
 	if cfg == nil {
 		return conn, nil
 	}
-	if get(fieldTLS) == "starttls" {
+	if get(dial.Mode) == "starttls" {
 		if err := startTLS(conn); err != nil {
 			_ = conn.Close()
 			return nil, noAnswer(ctx, err)
@@ -97,33 +96,6 @@ func startTLS(conn net.Conn) error {
 		return errNoStartTLS
 	}
 	return nil
-}
-
-// tlsConfig returns nil for a connection without TLS, if the settings allow that.
-func tlsConfig(get func(string) string) (*tls.Config, error) {
-	host := get(fieldHost)
-	if get(fieldTLS) == "off" {
-		if !loopback(host) || get(fieldPlaintext) != "yes" {
-			return nil, misconfigured("a connection without TLS is for loopback addresses alone, and was not accepted", "use ldaps or starttls; for a server on this machine, accept the risk in the resource's settings")
-		}
-		return nil, nil
-	}
-	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if name := get(fieldName); name != "" {
-		cfg.ServerName = name
-	}
-	if pem := get(fieldCA); pem != "" {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return nil, misconfigured("the CA certificates hold no certificate that can be read", "paste them as PEM")
-		}
-	}
-	return cfg, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func misconfigured(msg, cure string) *target.Error {

@@ -10,11 +10,11 @@ package linux
 import (
 	"context"
 	"fmt"
-	"net"
 	"regexp"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -38,29 +38,13 @@ const (
 // maxPassword is the longest password that crypt(3) takes; chpasswd would store a hash of a longer one that never matches.
 const maxPassword = 511
 
-// Config is what a Target or a Key needs.
-type Config struct {
-	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial target.DialFunc
-	// Timeout bounds each verb as a whole; zero means 30 seconds: a refused login alone takes some, where PAM delays it.
-	Timeout time.Duration
-}
+// Config is what a Target or a Key needs. A verb may take 30 seconds: a refused login alone takes some, where PAM delays it.
+type Config dial.Config
 
-func (c Config) withDefaults() Config {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 30 * time.Second
-	}
-	return c
-}
+func (c Config) withDefaults() Config { return Config(dial.Config(c).Or(30 * time.Second)) }
 
 // over is c with another dial.
-func (c Config) over(dial target.DialFunc) Config {
-	c.Dial = dial
-	return c
-}
+func (c Config) over(f target.DialFunc) Config { return Config(dial.Config(c).Over(f)) }
 
 // Target is the type "linux". It keeps no connection and may be used by several goroutines at once.
 type Target struct{ config Config }

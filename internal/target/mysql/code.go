@@ -1,17 +1,14 @@
 package mysql
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
-	"net"
 	"strconv"
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
 
-	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // failedOperation is the number of an ALTER USER that failed; why stands in the warnings.
@@ -114,30 +111,8 @@ func changeError(err error, reason uint16) error {
 
 // unreachable names the reason why no connection came about, out of a fixed set.
 func unreachable(err error) *target.Error {
-	e := &target.Error{Outcome: target.Unreachable}
-	var dns *net.DNSError
-	var netErr net.Error
-	var unknownCA x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var badCert x509.CertificateInvalidError
-	f, isFault := errors.AsType[*fault.Error](err)
-	switch {
-	case isFault: // the dialer's address policy
-		e.Msg, e.Cure = f.Msg, f.Cure
-	case errors.Is(err, mysql.ErrNoTLS):
-		e.Msg, e.Cure = "the server does not speak TLS", "give it a certificate (ssl_cert, ssl_key)"
-	case errors.As(err, &unknownCA):
-		e.Msg, e.Cure = "the server's certificate is not signed by a trusted CA", "import its CA into the resource's settings"
-	case errors.As(err, &wrongName):
-		e.Msg, e.Cure = "the server's certificate is for another name", "correct the host, or set the certificate name"
-	case errors.As(err, &badCert):
-		e.Msg, e.Cure = "the server's certificate is expired or not valid for a server", "renew it"
-	case errors.As(err, &dns):
-		e.Msg, e.Cure = "the host's name could not be resolved", "correct the host, or look at DNS"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		e.Msg, e.Cure = "the server did not answer in time", "look at the network and at the server, then try again"
-	default:
-		e.Msg, e.Cure = "the server could not be reached, or broke off the connection", "look whether it runs, and at its log"
+	if errors.Is(err, mysql.ErrNoTLS) {
+		return &target.Error{Outcome: target.Unreachable, Msg: "the server does not speak TLS", Cure: "give it a certificate (ssl_cert, ssl_key)"}
 	}
-	return e
+	return dial.Unreachable(err, "look whether it runs, and at its log")
 }

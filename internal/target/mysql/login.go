@@ -2,16 +2,14 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"net"
-	"net/netip"
 
 	"github.com/go-sql-driver/mysql"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // challenges is how many challenges of the server a login may take.
@@ -32,10 +30,10 @@ func (t *Target) login(ctx context.Context, c target.Connection, l target.Login)
 	}
 	get := func(name string) string { return c.Get(fields(), name) }
 	cfg := mysql.NewConfig()
-	if cfg.TLS, err = tlsConfig(get); err != nil {
+	if cfg.TLS, err = dial.TLS(get); err != nil {
 		return nil, err
 	}
-	cfg.Net, cfg.Addr, cfg.User = "tcp", net.JoinHostPort(get(fieldHost), get(fieldPort)), a.user
+	cfg.Net, cfg.Addr, cfg.User = "tcp", net.JoinHostPort(get(dial.Host), get(dial.Port)), a.user
 	_ = l.Password.Expose(func(b []byte) error { cfg.Passwd = string(b); return nil })
 	cfg.DialFunc = t.dial
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = t.timeout, t.timeout, t.timeout
@@ -62,33 +60,6 @@ func (t *Target) login(ctx context.Context, c target.Connection, l target.Login)
 		return nil, err
 	}
 	return s, nil
-}
-
-// tlsConfig returns nil for a connection without TLS, if the settings allow that.
-func tlsConfig(get func(string) string) (*tls.Config, error) {
-	host := get(fieldHost)
-	if get(fieldTLS) == "off" {
-		if !loopback(host) && get(fieldPlaintext) != "yes" {
-			return nil, misconfigured("a connection without TLS to another machine was not accepted", "turn TLS on in the server and in this resource, or accept the risk in the resource's settings")
-		}
-		return nil, nil
-	}
-	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if name := get(fieldName); name != "" {
-		cfg.ServerName = name
-	}
-	if pem := get(fieldCA); pem != "" {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return nil, misconfigured("the CA certificates hold no certificate that can be read", "paste them as PEM")
-		}
-	}
-	return cfg, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func misconfigured(msg, cure string) error {

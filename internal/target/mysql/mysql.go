@@ -8,31 +8,19 @@ package mysql
 
 import (
 	"context"
-	"net"
 	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
 // Names of the settings of a resource.
-const (
-	fieldHost      = "host"
-	fieldPort      = "port"
-	fieldTLS       = "tls"
-	fieldCA        = "tls_ca"
-	fieldName      = "tls_server_name"
-	fieldPlaintext = "accept_no_tls"
-)
+const ()
 
-// Config is what a Target needs.
-type Config struct {
-	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial target.DialFunc
-	// Timeout bounds each verb as a whole; zero means 15 seconds.
-	Timeout time.Duration
-}
+// Config is what a Target needs; a verb may take 15 seconds.
+type Config = dial.Config
 
 // Target is the type "mysql". It keeps no connection and may be used by several goroutines at once.
 type Target struct {
@@ -42,12 +30,7 @@ type Target struct {
 
 // New returns the type.
 func New(c Config) *Target {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
+	c = c.Or(15 * time.Second)
 	return &Target{dial: c.Dial, timeout: c.Timeout}
 }
 
@@ -76,14 +59,14 @@ func (*Target) Spec() target.Spec {
 func fields() []target.Field {
 	return []target.Field{
 		{
-			Name: fieldHost, Label: "Host", Required: true, Kind: target.KindHost,
+			Name: dial.Host, Label: "Host", Required: true, Kind: target.KindHost,
 			Help: "DNS name or IP address. The account 'app'@'10.%' of this server is written app@10.% in Keyturn; without a host part, app is 'app'@'%'. A user name that has an @ itself needs the host part: the last @ divides.",
 		},
-		{Name: fieldPort, Label: "Port", Default: "3306", Kind: target.KindPort},
-		{Name: fieldTLS, Label: "TLS", Help: "Off is for loopback addresses, or with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
-		{Name: fieldCA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
-		{Name: fieldName, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
-		{Name: fieldPlaintext, Label: "I accept connections without TLS", Help: "Hashes travel in the open, and nothing proves which server answers.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
+		{Name: dial.Port, Label: "Port", Default: "3306", Kind: target.KindPort},
+		{Name: dial.Mode, Label: "TLS", Help: "Off is for loopback addresses, or with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
+		{Name: dial.CA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
+		{Name: dial.Name, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
+		{Name: dial.Plaintext, Label: "I accept connections without TLS", Help: "Hashes travel in the open, and nothing proves which server answers.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
 	}
 }
 

@@ -6,36 +6,25 @@ package postgresql
 
 import (
 	"context"
-	"net"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
 // Names of the settings of a resource.
 const (
-	fieldHost      = "host"
-	fieldPort      = "port"
-	fieldDatabase  = "database"
-	fieldTLS       = "tls"
-	fieldCA        = "tls_ca"
-	fieldName      = "tls_server_name"
-	fieldPlaintext = "accept_no_tls"
+	fieldDatabase = "database"
 )
 
 // maxRoleName is the longest role name in bytes. The server cuts a longer one short, and would then change another role.
 const maxRoleName = 63
 
-// Config is what a Target needs.
-type Config struct {
-	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial target.DialFunc
-	// Timeout bounds each verb as a whole; zero means 15 seconds.
-	Timeout time.Duration
-}
+// Config is what a Target needs; a verb may take 15 seconds.
+type Config = dial.Config
 
 // Target is the type "postgresql". It keeps no connection and may be used by several goroutines at once.
 type Target struct {
@@ -45,12 +34,7 @@ type Target struct {
 
 // New returns the type.
 func New(c Config) *Target {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
+	c = c.Or(15 * time.Second)
 	return &Target{dial: c.Dial, timeout: c.Timeout}
 }
 
@@ -79,13 +63,13 @@ func (*Target) Spec() target.Spec {
 
 func fields() []target.Field {
 	return []target.Field{
-		{Name: fieldHost, Label: "Host", Help: "DNS name or IP address.", Required: true, Kind: target.KindHost},
-		{Name: fieldPort, Label: "Port", Default: "5432", Kind: target.KindPort},
+		{Name: dial.Host, Label: "Host", Help: "DNS name or IP address.", Required: true, Kind: target.KindHost},
+		{Name: dial.Port, Label: "Port", Default: "5432", Kind: target.KindPort},
 		{Name: fieldDatabase, Label: "Database", Help: "Where to log in.", Default: "postgres", Kind: target.KindText},
-		{Name: fieldTLS, Label: "TLS", Help: "Off is for loopback addresses, or with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
-		{Name: fieldCA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
-		{Name: fieldName, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
-		{Name: fieldPlaintext, Label: "I accept connections without TLS", Help: "The verifier travels in the open, and nothing proves which server answers.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
+		{Name: dial.Mode, Label: "TLS", Help: "Off is for loopback addresses, or with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
+		{Name: dial.CA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
+		{Name: dial.Name, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
+		{Name: dial.Plaintext, Label: "I accept connections without TLS", Help: "The verifier travels in the open, and nothing proves which server answers.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
 	}
 }
 

@@ -3,18 +3,16 @@ package rabbitmq
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // maxAnswer bounds what is read of one answer, in bytes.
@@ -41,11 +39,11 @@ func (t *Target) open(c target.Connection, l target.Login) (*api, error) {
 		return nil, misconfigured(err.Error(), "")
 	}
 	get := func(name string) string { return c.Get(fields(), name) }
-	cfg, err := tlsConfig(get)
+	cfg, err := dial.TLS(get)
 	if err != nil {
 		return nil, err
 	}
-	a := &api{login: l, base: url.URL{Scheme: "https", Host: net.JoinHostPort(get(fieldHost), get(fieldPort))}}
+	a := &api{login: l, base: url.URL{Scheme: "https", Host: net.JoinHostPort(get(dial.Host), get(dial.Port))}}
 	if cfg == nil {
 		a.base.Scheme = "http"
 	}
@@ -60,33 +58,6 @@ func (t *Target) open(c target.Connection, l target.Login) (*api, error) {
 }
 
 func (a *api) close() { a.client.CloseIdleConnections() }
-
-// tlsConfig returns nil for a connection without TLS, if the settings allow that.
-func tlsConfig(get func(string) string) (*tls.Config, error) {
-	host := get(fieldHost)
-	if get(fieldTLS) == "off" {
-		if !loopback(host) && get(fieldPlaintext) != "yes" {
-			return nil, misconfigured("a connection without TLS to another machine was not accepted", "turn TLS on in the server and in this resource, or accept the risk in the resource's settings")
-		}
-		return nil, nil
-	}
-	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if name := get(fieldName); name != "" {
-		cfg.ServerName = name
-	}
-	if pem := get(fieldCA); pem != "" {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return nil, misconfigured("the CA certificates hold no certificate that can be read", "paste them as PEM")
-		}
-	}
-	return cfg, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
-}
 
 func misconfigured(msg, cure string) *target.Error {
 	return &target.Error{Outcome: target.Misconfigured, Msg: msg, Cure: cure}

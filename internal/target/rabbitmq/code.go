@@ -1,16 +1,13 @@
 package rabbitmq
 
 import (
-	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"strings"
 
-	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // The server's words in a 401. It tells whom it does not know from whom it does not let in by one letter; the reasons of
@@ -94,30 +91,8 @@ func notManagement(got answer) error {
 
 // unreachable names the reason why no answer came, out of a fixed set.
 func unreachable(err error) *target.Error {
-	e := &target.Error{Outcome: target.Unreachable}
-	var dns *net.DNSError
-	var netErr net.Error
-	var unknownCA x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var badCert x509.CertificateInvalidError
-	f, isFault := errors.AsType[*fault.Error](err)
-	switch {
-	case isFault: // the dialer's address policy
-		e.Msg, e.Cure = f.Msg, f.Cure
-	case errors.Is(err, errTooLong):
-		e.Msg, e.Cure = "the server's answer is longer than any that is expected", "look whether host and port are those of the management API"
-	case errors.As(err, &unknownCA):
-		e.Msg, e.Cure = "the server's certificate is not signed by a trusted CA", "import its CA into the resource's settings"
-	case errors.As(err, &wrongName):
-		e.Msg, e.Cure = "the server's certificate is for another name", "correct the host, or set the certificate name"
-	case errors.As(err, &badCert):
-		e.Msg, e.Cure = "the server's certificate is expired or not valid for a server", "renew it"
-	case errors.As(err, &dns):
-		e.Msg, e.Cure = "the host's name could not be resolved", "correct the host, or look at DNS"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		e.Msg, e.Cure = "the server did not answer in time", "look at the network and at the server, then try again"
-	default:
-		e.Msg, e.Cure = "the server could not be reached, or broke off the connection", "look whether it runs, and whether it speaks HTTPS on this port"
+	if errors.Is(err, errTooLong) {
+		return &target.Error{Outcome: target.Unreachable, Msg: "the server's answer is longer than any that is expected", Cure: "look whether host and port are those of the management API"}
 	}
-	return e
+	return dial.Unreachable(err, "look whether it runs, and whether it speaks HTTPS on this port")
 }

@@ -3,15 +3,14 @@ package redis
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
-	"net/netip"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // login opens a session as l. The connection is made here and handed to the client ready, because the client logs what
@@ -56,11 +55,11 @@ func (t *Target) login(ctx context.Context, c target.Connection, l target.Login)
 // connect opens the network connection, with TLS unless the settings allow to do without.
 func (t *Target) connect(ctx context.Context, c target.Connection) (net.Conn, error) {
 	get := func(name string) string { return c.Get(fields(), name) }
-	cfg, err := tlsConfig(get)
+	cfg, err := dial.TLS(get)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := t.dial(ctx, "tcp", net.JoinHostPort(get(fieldHost), get(fieldPort)))
+	conn, err := t.dial(ctx, "tcp", net.JoinHostPort(get(dial.Host), get(dial.Port)))
 	if err != nil {
 		return nil, unreachable(err)
 	}
@@ -73,33 +72,6 @@ func (t *Target) connect(ctx context.Context, c target.Connection) (net.Conn, er
 		return nil, unreachable(err)
 	}
 	return secured, nil
-}
-
-// tlsConfig returns nil for a connection without TLS, if the settings allow that.
-func tlsConfig(get func(string) string) (*tls.Config, error) {
-	host := get(fieldHost)
-	if get(fieldTLS) == "off" {
-		if !loopback(host) && get(fieldPlaintext) != "yes" {
-			return nil, misconfigured("a connection without TLS to another machine was not accepted", "turn TLS on in the server and in this resource, or accept the risk in the resource's settings")
-		}
-		return nil, nil
-	}
-	cfg := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if name := get(fieldName); name != "" {
-		cfg.ServerName = name
-	}
-	if pem := get(fieldCA); pem != "" {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM([]byte(pem)) {
-			return nil, misconfigured("the CA certificates hold no certificate that can be read", "paste them as PEM")
-		}
-	}
-	return cfg, nil
-}
-
-func loopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
 func misconfigured(msg, cure string) *target.Error {

@@ -9,24 +9,17 @@ package redis
 import (
 	"context"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
 // Names of the settings of a resource.
-const (
-	fieldHost      = "host"
-	fieldPort      = "port"
-	fieldTLS       = "tls"
-	fieldCA        = "tls_ca"
-	fieldName      = "tls_server_name"
-	fieldPlaintext = "accept_no_tls"
-)
+const ()
 
 const (
 	// maxUser bounds a user's name in bytes. The server has no bound of its own.
@@ -35,13 +28,8 @@ const (
 	maxPassword = 16384
 )
 
-// Config is what a Target needs.
-type Config struct {
-	// Dial opens each connection; nil means a plain net.Dialer.
-	Dial target.DialFunc
-	// Timeout bounds each verb as a whole; zero means 15 seconds.
-	Timeout time.Duration
-}
+// Config is what a Target needs; a verb may take 15 seconds.
+type Config = dial.Config
 
 // Target is the type "redis". It keeps no connection and may be used by several goroutines at once.
 type Target struct {
@@ -51,12 +39,7 @@ type Target struct {
 
 // New returns the type.
 func New(c Config) *Target {
-	if c.Dial == nil {
-		c.Dial = (&net.Dialer{}).DialContext
-	}
-	if c.Timeout == 0 {
-		c.Timeout = 15 * time.Second
-	}
+	c = c.Or(15 * time.Second)
 	return &Target{dial: c.Dial, timeout: c.Timeout}
 }
 
@@ -84,12 +67,12 @@ func (*Target) Spec() target.Spec {
 
 func fields() []target.Field {
 	return []target.Field{
-		{Name: fieldHost, Label: "Host", Help: "DNS name or IP address of one server: each replica and each node of a cluster has users of its own.", Required: true, Kind: target.KindHost},
-		{Name: fieldPort, Label: "Port", Help: "The port that speaks TLS, unless TLS is off.", Default: "6379", Kind: target.KindPort},
-		{Name: fieldTLS, Label: "TLS", Help: "Off is for loopback addresses, or with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
-		{Name: fieldCA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
-		{Name: fieldName, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
-		{Name: fieldPlaintext, Label: "I accept connections without TLS", Help: "Each login sends its password in the open, and nothing proves which server answers.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
+		{Name: dial.Host, Label: "Host", Help: "DNS name or IP address of one server: each replica and each node of a cluster has users of its own.", Required: true, Kind: target.KindHost},
+		{Name: dial.Port, Label: "Port", Help: "The port that speaks TLS, unless TLS is off.", Default: "6379", Kind: target.KindPort},
+		{Name: dial.Mode, Label: "TLS", Help: "Off is for loopback addresses, or with the acceptance below.", Default: "verify", Kind: target.KindChoice, Options: []string{"verify", "off"}},
+		{Name: dial.CA, Label: "CA certificates", Help: "PEM; empty means those of the machine that Keyturn runs on.", Kind: target.KindPEM},
+		{Name: dial.Name, Label: "Certificate name", Help: "The name in the server's certificate, where it is not the host.", Kind: target.KindHost},
+		{Name: dial.Plaintext, Label: "I accept connections without TLS", Help: "Each login sends its password in the open, and nothing proves which server answers.", Default: "no", Kind: target.KindChoice, Options: []string{"no", "yes"}},
 	}
 }
 

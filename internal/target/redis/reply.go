@@ -1,16 +1,12 @@
 package redis
 
 import (
-	"context"
-	"crypto/x509"
-	"errors"
-	"net"
 	"strings"
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 )
 
 // loginError says what a failed AUTH means. The server does not tell a wrong password from a user that is missing or off.
@@ -60,28 +56,5 @@ func code(err error) string {
 
 // unreachable names the reason why no answer came, out of a fixed set.
 func unreachable(err error) *target.Error {
-	e := &target.Error{Outcome: target.Unreachable}
-	var dns *net.DNSError
-	var netErr net.Error
-	var unknownCA x509.UnknownAuthorityError
-	var wrongName x509.HostnameError
-	var badCert x509.CertificateInvalidError
-	f, isFault := errors.AsType[*fault.Error](err)
-	switch {
-	case isFault: // the dialer's address policy
-		e.Msg, e.Cure = f.Msg, f.Cure
-	case errors.As(err, &unknownCA):
-		e.Msg, e.Cure = "the server's certificate is not signed by a trusted CA", "import its CA into the resource's settings"
-	case errors.As(err, &wrongName):
-		e.Msg, e.Cure = "the server's certificate is for another name", "correct the host, or set the certificate name"
-	case errors.As(err, &badCert):
-		e.Msg, e.Cure = "the server's certificate is expired or not valid for a server", "renew it"
-	case errors.As(err, &dns):
-		e.Msg, e.Cure = "the host's name could not be resolved", "correct the host, or look at DNS"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		e.Msg, e.Cure = "the server did not answer in time", "look at the network and at the server, then try again"
-	default:
-		e.Msg, e.Cure = "the server could not be reached, or broke off the connection", "look whether it runs, and whether it speaks TLS on this port"
-	}
-	return e
+	return dial.Unreachable(err, "look whether it runs, and whether it speaks TLS on this port")
 }
