@@ -33,6 +33,8 @@ type Scope struct {
 	Restart    bool     `json:"restart,omitempty" doc:"may restart workloads"`
 	// PortForward lets resources be reached through the cluster.
 	PortForward bool `json:"portForward,omitempty" doc:"may connect to ports of pods and services"`
+	// RenewToken lets RenewToken work.
+	RenewToken bool `json:"renewToken,omitempty" doc:"may renew its own long-lived token"`
 }
 
 // NewCluster is a cluster to be tested or connected.

@@ -37,6 +37,11 @@ func (c *Client) UpdateCluster(ctx context.Context, cluster string, rev int64, c
 	return patch[Cluster](ctx, c, rev, change, "/clusters/{}", cluster)
 }
 
+// RenewToken replaces the long-lived token of a cluster whose revision is still rev, and ends the one before.
+func (c *Client) RenewToken(ctx context.Context, cluster string, rev int64) (Cluster, error) {
+	return with[Cluster](ctx, c, request{method: http.MethodPost, rev: rev}, "/clusters/{}/renew-token", cluster)
+}
+
 // DeleteCluster removes the association whose revision is still rev. What came from the cluster stays.
 func (c *Client) DeleteCluster(ctx context.Context, cluster string, rev int64) error {
 	return c.delete(ctx, rev, "/clusters/{}", cluster)
@@ -86,6 +91,9 @@ func (c *Client) Connector(ctx context.Context, scope Scope) ([]byte, error) {
 	}
 	if scope.PortForward {
 		q.Set("portForward", "true")
+	}
+	if scope.RenewToken {
+		q.Set("renewToken", "true")
 	}
 	return c.bytes(ctx, request{method: http.MethodGet, path: "/connector", query: q, accept: "application/yaml, application/problem+json"})
 }

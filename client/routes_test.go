@@ -71,8 +71,8 @@ func serverAndClusterRoutes(c *Client) routes {
 			_, err := c.Setup(ctx, Setup{NewValue("c"), "u", NewValue("p")})
 			return err
 		},
-		"GET /connector?access=read-only&namespaces=a%2Cb&portForward=true&restart=true": func(ctx context.Context) error {
-			_, err := c.Connector(ctx, Scope{[]string{"a", "b"}, "read-only", true, true})
+		"GET /connector?access=read-only&namespaces=a%2Cb&portForward=true&renewToken=true&restart=true": func(ctx context.Context) error {
+			_, err := c.Connector(ctx, Scope{[]string{"a", "b"}, "read-only", true, true, true})
 			return err
 		},
 		"GET /clusters?limit=5&q=x&removed=true&state=connected&state=degraded": func(ctx context.Context) error {
@@ -88,7 +88,8 @@ func serverAndClusterRoutes(c *Client) routes {
 			_, err := c.TestCluster(ctx, NewCluster{Name: "n", Server: "s", Token: NewValue("t"), Scope: Scope{Access: "read-only"}})
 			return err
 		},
-		"POST /clusters/c/test {}": func(ctx context.Context) error { _, err := c.RetestCluster(ctx, "c", ClusterChange{}); return err },
+		`POST /clusters/c/renew-token if "2"`: func(ctx context.Context) error { _, err := c.RenewToken(ctx, "c", 2); return err },
+		"POST /clusters/c/test {}":            func(ctx context.Context) error { _, err := c.RetestCluster(ctx, "c", ClusterChange{}); return err },
 		`PATCH /clusters/c if "7" {"name":"new"}`: func(ctx context.Context) error {
 			_, err := c.UpdateCluster(ctx, "c", 7, ClusterChange{Name: &name})
 			return err

@@ -33,6 +33,7 @@ type Connections interface {
 	Add(ctx context.Context, actor identity.Actor, name string, c inventory.Connection, reattach bool) (inventory.Cluster, error)
 	Change(ctx context.Context, actor identity.Actor, id string, rev int64, e inventory.ClusterEdit) (inventory.Cluster, error)
 	Remove(ctx context.Context, actor identity.Actor, id string, rev int64) error
+	RenewToken(ctx context.Context, actor identity.Actor, id string, rev int64) (inventory.Cluster, error)
 	// Manifest returns the YAML that gives a connector the rights of scope.
 	Manifest(scope inventory.Scope) ([]byte, error)
 }
@@ -65,6 +66,7 @@ type connectorIn struct {
 	Access     string   `query:"access" enum:"read-only,read-write" default:"read-only"`
 	Restart    bool     `query:"restart" doc:"may restart workloads"`
 	Forward    bool     `query:"portForward" doc:"may connect to ports of pods and services"`
+	Renew      bool     `query:"renewToken" doc:"may renew its own long-lived token"`
 }
 
 // file is an answer that is saved as one.
@@ -95,6 +97,10 @@ func (s *Server) clusterOps() {
 		Summary: "Change a cluster that passes its checks with the change",
 		Object:  of[clusterChangeIn](s.clusterObject),
 	}, s.changeCluster)
+	op(s, operation[clusterDeleteIn]{Method: http.MethodPost, Path: "/clusters/{cluster}/renew-token", Op: policy.ClusterUpdate, ID: "cluster.renew-token",
+		Summary: "Replace the long-lived token by a new one that passes the checks",
+		Object:  of[clusterDeleteIn](s.clusterObject),
+	}, s.renewToken)
 	op(s, operation[clusterDeleteIn]{Method: http.MethodDelete, Path: "/clusters/{cluster}", Op: policy.ClusterDelete,
 		Summary: "Remove the association; what came from the cluster stays",
 		Object:  of[clusterDeleteIn](s.clusterObject),
@@ -191,8 +197,19 @@ func (s *Server) changeCluster(ctx context.Context, c call, in *clusterChangeIn)
 	return s.cluster(ctx, c, c.Object.ID)
 }
 
+func (s *Server) renewToken(ctx context.Context, c call, in *clusterDeleteIn) (*answer[client.Cluster], error) {
+	rev, err := in.rev()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.Clusters.RenewToken(ctx, c.Actor, c.Object.ID, rev); err != nil {
+		return nil, withReport(err)
+	}
+	return s.cluster(ctx, c, c.Object.ID)
+}
+
 func (s *Server) connector(_ context.Context, _ call, in *connectorIn) (*file, error) {
-	text, err := s.Clusters.Manifest(scopeIn(client.Scope{Namespaces: in.Namespaces, Access: in.Access, Restart: in.Restart, PortForward: in.Forward}))
+	text, err := s.Clusters.Manifest(scopeIn(client.Scope{Namespaces: in.Namespaces, Access: in.Access, Restart: in.Restart, PortForward: in.Forward, RenewToken: in.Renew}))
 	if err != nil {
 		return nil, err
 	}
@@ -255,11 +272,11 @@ const readWrite = "read-write"
 
 func scopeIn(s client.Scope) inventory.Scope {
 	return inventory.Scope{Namespaces: s.Namespaces, WholeCluster: len(s.Namespaces) == 0, ReadWrite: s.Access == readWrite,
-		Restart: s.Restart, PortForward: s.PortForward}
+		Restart: s.Restart, PortForward: s.PortForward, Renew: s.RenewToken}
 }
 
 func scopeOf(s inventory.Scope) client.Scope {
-	out := client.Scope{Namespaces: s.Namespaces, Access: "read-only", Restart: s.Restart, PortForward: s.PortForward}
+	out := client.Scope{Namespaces: s.Namespaces, Access: "read-only", Restart: s.Restart, PortForward: s.PortForward, RenewToken: s.Renew}
 	if s.WholeCluster {
 		out.Namespaces = nil
 	}

@@ -81,7 +81,7 @@ func (e *estate) serve(t testing.TB, w *world, s *Services) {
 		*store.Store
 		*inventory.Connections
 		*checks
-	}{w.store, &inventory.Connections{Store: rows, Connector: e.checks, Vault: e.ring, Owner: needsGrant}, e.checks}
+	}{w.store, &inventory.Connections{Store: rows, Connector: e.checks, Issuer: e.checks, Vault: e.ring, Owner: needsGrant}, e.checks}
 	s.Fetches = fetches{w.store}
 	s.Objects = w.store
 	s.Accounts = struct {
@@ -107,7 +107,7 @@ func (e *estate) fill(t testing.TB) {
 		return audit.New(identity.System("test"), kind+".create", audit.Object{Kind: kind, ID: id})
 	}
 	e.cluster = inventory.Cluster{ID: newID(), Name: "prod", Server: "https://10.0.0.1:6443", UID: newID(), State: inventory.ClusterConnected,
-		Scope: inventory.Scope{WholeCluster: true}, Since: now, CheckedAt: now, CreatedAt: now}
+		Scope: inventory.Scope{WholeCluster: true, Renew: true}, Since: now, CheckedAt: now, CreatedAt: now}
 	token, err := e.ring.Seal(inventory.TokenRecord(e.cluster.ID), vault.NewValue([]byte(tokenValue)))
 	ok(t, err)
 	e.cluster.Token = token
@@ -196,11 +196,24 @@ func (r rows) ClusterByUID(ctx context.Context, uid string) (inventory.Cluster, 
 type checks struct {
 	report inventory.Report
 	looked []inventory.Connection
+	ended  [][2]string // with which token, and which
 }
 
 func (c *checks) Check(_ context.Context, conn inventory.Connection) inventory.Report {
 	c.looked = append(c.looked, conn)
 	return c.report
+}
+
+func (c *checks) Issue(context.Context, inventory.Connection) (vault.Value, error) {
+	return vault.NewValue([]byte("canary-next-token")), nil
+}
+
+func (c *checks) Discard(_ context.Context, with inventory.Connection, token vault.Value) error {
+	var end [2]string
+	_ = with.Token.Expose(func(b []byte) error { end[0] = string(b); return nil })
+	_ = token.Expose(func(b []byte) error { end[1] = string(b); return nil })
+	c.ended = append(c.ended, end)
+	return nil
 }
 
 func (c *checks) Normalise(token vault.Value) (vault.Value, error) { return token, nil }

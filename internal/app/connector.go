@@ -68,8 +68,30 @@ func (Connector) Normalise(token vault.Value) (vault.Value, error) { return kube
 // Manifest returns keyturn-config.yaml for a scope.
 func (Connector) Manifest(s inventory.Scope) ([]byte, error) { return kube.Manifest(kubeScope(s)) }
 
+// Issue implements inventory.Issuer.
+func (c Connector) Issue(ctx context.Context, x inventory.Connection) (token vault.Value, err error) {
+	err = c.with(x, func(conn *kube.Conn) error { token, err = conn.NextToken(ctx, x.Token); return err })
+	return token, err
+}
+
+// Discard implements inventory.Issuer.
+func (c Connector) Discard(ctx context.Context, x inventory.Connection, token vault.Value) error {
+	return c.with(x, func(conn *kube.Conn) error { return conn.RemoveToken(ctx, token) })
+}
+
+// with lends f a connection.
+func (c Connector) with(x inventory.Connection, f func(*kube.Conn) error) error {
+	conn, err := kube.Dial(kube.Config{Server: x.Server, CAPEM: []byte(x.CAPEM), SystemRoots: x.CAPEM == "", Token: x.Token, ShortTokens: true,
+		AllowLoopback: c.AllowLoopback, AllowCIDRs: c.AllowCIDRs})
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	return f(conn)
+}
+
 func kubeScope(s inventory.Scope) kube.Scope {
-	return kube.Scope{WholeCluster: s.WholeCluster, Namespaces: s.Namespaces, ReadWrite: s.ReadWrite, Restart: s.Restart, PortForward: s.PortForward}
+	return kube.Scope{WholeCluster: s.WholeCluster, Namespaces: s.Namespaces, ReadWrite: s.ReadWrite, Restart: s.Restart, PortForward: s.PortForward, Renew: s.Renew}
 }
 
 // ownerPatience is how long a dialog waits for a cluster to say who owns a key.

@@ -84,7 +84,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		plans   = &rotation.Scheduler{Store: s.store, Resets: resets, CanVerify: types{registry}.CanVerify, Log: s.log}
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
 		timed   = s.timed(plans)
-		connect = &inventory.Connections{Store: rows, Connector: look, Vault: ring, Owner: needsGrant}
+		connect = &inventory.Connections{Store: rows, Connector: look, Issuer: look, Vault: ring, Owner: needsGrant}
 		kept    = newAnchor(s.cfg.Data)
 	)
 	s.people = &identity.Service{Store: s.store, Hasher: identity.NewHasher(), Log: s.log}

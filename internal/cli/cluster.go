@@ -15,7 +15,7 @@ import (
 func (k *command) clusterCommands() *cobra.Command {
 	return k.group("cluster", "Connect Kubernetes clusters, fetch and sync their Secrets",
 		k.clusterConfig(), k.clusterTest(), k.clusterAdd(), k.clusterEdit(), k.clusterList(), k.clusterGet(),
-		k.clusterDelete(), k.clusterSecrets(), k.clusterFetch(), k.clusterSync())
+		k.clusterRenewToken(), k.clusterDelete(), k.clusterSecrets(), k.clusterFetch(), k.clusterSync())
 }
 
 func (k *command) clusterView() view[client.Cluster] {
@@ -49,14 +49,17 @@ func scopeText(s client.Scope) string {
 	if s.PortForward {
 		text += " port-forward"
 	}
+	if s.RenewToken {
+		text += " renew-token"
+	}
 	return text
 }
 
 // scopeFlags are what a connector may do.
 type scopeFlags struct {
-	namespaces       []string
-	access           string
-	restart, forward bool
+	namespaces              []string
+	access                  string
+	restart, forward, renew bool
 }
 
 func (s *scopeFlags) add(c *cobra.Command) {
@@ -65,6 +68,7 @@ func (s *scopeFlags) add(c *cobra.Command) {
 	f.StringVar(&s.access, "access", "read-write", "read-only or read-write")
 	f.BoolVar(&s.restart, "restart", false, "may restart workloads")
 	f.BoolVar(&s.forward, "port-forward", false, "may connect to ports of pods and services, for resources that are reached through the cluster")
+	f.BoolVar(&s.renew, "renew-token", false, "may renew its own long-lived token")
 	_ = c.RegisterFlagCompletionFunc("access", cobra.FixedCompletions([]string{"read-only", "read-write"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -85,17 +89,20 @@ func (s *scopeFlags) scope(f *pflag.FlagSet, was client.Scope) (client.Scope, er
 	if f.Changed("port-forward") {
 		was.PortForward = s.forward
 	}
+	if f.Changed("renew-token") {
+		was.RenewToken = s.renew
+	}
 	return was, nil
 }
 
 func (s *scopeFlags) changed(f *pflag.FlagSet) bool {
-	return f.Changed("namespaces") || f.Changed("access") || f.Changed("restart") || f.Changed("port-forward")
+	return f.Changed("namespaces") || f.Changed("access") || f.Changed("restart") || f.Changed("port-forward") || f.Changed("renew-token")
 }
 
 func (k *command) clusterConfig() *cobra.Command {
 	var flags scopeFlags
 	var c *cobra.Command
-	c = k.call("config [--namespaces a,b] [--access read-only|read-write] [--restart] [--port-forward]",
+	c = k.call("config [--namespaces a,b] [--access read-only|read-write] [--restart] [--port-forward] [--renew-token]",
 		"Print the manifest that gives Keyturn its rights in a cluster", 0, 0, func(ctx context.Context, api *client.Client, _ []string) error {
 			scope, err := flags.scope(c.Flags(), client.Scope{})
 			if err != nil {

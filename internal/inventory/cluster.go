@@ -28,6 +28,7 @@ type Scope struct {
 	ReadWrite    bool // may patch Secrets
 	Restart      bool // may patch workloads so that their pods are replaced
 	PortForward  bool // may connect to ports of pods and services
+	Renew        bool // may renew its own long-lived token
 }
 
 // Covers reports whether the scope reaches into namespace.

@@ -50,6 +50,7 @@ type ClusterStore interface {
 type Connections struct {
 	Store     ClusterStore
 	Connector Connector
+	Issuer    Issuer
 	Vault     Sealer
 	// Owner reports whether the actor needs a grant to manage what it made.
 	Owner func(identity.Actor) bool

@@ -15,6 +15,8 @@ const (
 	ConnectorNamespace = "keyturn"
 	ConnectorAccount   = "keyturn"
 	ConnectorToken     = "keyturn-token"
+	// ConnectorSecondToken is where the next long-lived token is made; the two take turns.
+	ConnectorSecondToken = "keyturn-token-2"
 )
 
 // Scope is what a connector may reach and do.
@@ -24,6 +26,7 @@ type Scope struct {
 	ReadWrite    bool     // may patch Secrets
 	Restart      bool     // may restart workloads
 	PortForward  bool     // may connect to ports of pods and services
+	Renew        bool     // may renew its own long-lived token
 }
 
 // Right is one verb on one resource. An empty Namespace is the whole cluster; an empty Name is every object.
@@ -120,9 +123,16 @@ func (s Scope) roles() []role {
 			out = append(out, role{"keyturn", ns, rules})
 		}
 	}
-	return append(out, role{"keyturn-token", ConnectorNamespace, []rule{{
-		"Work with short tokens of this account in place of the long-lived one.",
-		"", []string{"serviceaccounts/token"}, []string{"create"}, []string{ConnectorAccount}}}})
+	own := []rule{{"Work with short tokens of this account in place of the long-lived one.",
+		"", []string{"serviceaccounts/token"}, []string{"create"}, []string{ConnectorAccount}}}
+	if s.Renew {
+		own = append(own,
+			rule{"Make the next long-lived token. Nothing but Keyturn should live in this namespace: a token can be made of each of its accounts.",
+				"", []string{"secrets"}, []string{"create"}, nil},
+			rule{"Read the next long-lived token, and remove the one before.",
+				"", []string{"secrets"}, []string{"get", "delete"}, []string{ConnectorToken, ConnectorSecondToken}})
+	}
+	return append(out, role{"keyturn-token", ConnectorNamespace, own})
 }
 
 // restartRules are the rights to find all who read a Secret, to restart them and to prove the end of it, beyond those that
@@ -157,10 +167,12 @@ func (r role) rights() []Right {
 			res, sub, _ := strings.Cut(res, "/")
 			for _, verb := range rule.verbs {
 				right := Right{verb, rule.group, res, sub, r.namespace, ""}
-				if len(rule.names) > 0 {
-					right.Name = rule.names[0]
+				if len(rule.names) == 0 {
+					out = append(out, right)
 				}
-				out = append(out, right)
+				for _, right.Name = range rule.names {
+					out = append(out, right)
+				}
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func TestAnAccountInsideAClusterIsReset(t *testing.T) {
 	w.namespaces(plane, "data")
 	w.kubectl(plane, insideDatabase, "create", "-f", "-")
 	w.kubectl(plane, "", "-n", "data", "wait", "endpointslice", "-l", "kubernetes.io/service-name=orders", "--for=jsonpath={.endpoints[0].conditions.ready}=true", "--timeout=30s")
-	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{"data"}, Access: "read-only", PortForward: true})
+	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{"data"}, Access: "read-only", PortForward: true, RenewToken: true})
 
 	ca := filepath.Join(w.dir, "database-ca")
 	must(t, os.WriteFile(ca, bed.postgres.CAPEM, 0o600))
@@ -44,6 +44,7 @@ func TestAnAccountInsideAClusterIsReset(t *testing.T) {
 	account := w.account("orders-db", "inside_app", w.values["inside_app"])
 	for i, way := range [][]string{nil, {"--through", "data/pod/orders-0", "--set", "port=5432"}} {
 		if way != nil {
+			w.renewToken("prod-eu", plane)
 			w.cli(append([]string{"resource", "edit", "orders-db"}, way...)...)
 		}
 		w.cli("account", "reset", "orders-db/inside_app", "--wait")
@@ -67,6 +68,16 @@ func TestAnAccountInsideAClusterIsReset(t *testing.T) {
 	if err == nil || !strings.Contains(out+err.Error(), "cluster prod-eu was removed") {
 		t.Errorf("a reset through a cluster that was removed: %v\n%s", err, out)
 	}
+}
+
+// renewToken has a connector renew its token, of which the Secret before is gone then.
+func (w *pagesWorld) renewToken(name string, p *testbed.ControlPlane) {
+	w.t.Helper()
+	w.cli("cluster", "renew-token", name)
+	if got := w.kubectl(p, "", "-n", "keyturn", "get", "secrets", "-o", "name"); strings.TrimSpace(got) != "secret/keyturn-token-2" {
+		w.t.Errorf("after the renewal there are:\n%s", got)
+	}
+	w.retest(name, "connected")
 }
 
 // cli runs a command that must not fail.

@@ -299,6 +299,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clusters/{cluster}/renew-token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replace the long-lived token by a new one that passes the checks */
+        post: operations["cluster.renew-token"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/clusters/{cluster}/sync": {
         parameters: {
             query?: never;
@@ -1920,6 +1937,8 @@ export interface components {
             namespaces?: string[] | null;
             /** @description may connect to ports of pods and services */
             portForward?: boolean;
+            /** @description may renew its own long-lived token */
+            renewToken?: boolean;
             /** @description may restart workloads */
             restart?: boolean;
         };
@@ -2902,6 +2921,42 @@ export interface operations {
             };
         };
     };
+    "cluster.renew-token": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id or name */
+                cluster: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cluster"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "cluster.sync": {
         parameters: {
             query?: never;
@@ -2980,6 +3035,8 @@ export interface operations {
                 restart?: boolean;
                 /** @description may connect to ports of pods and services */
                 portForward?: boolean;
+                /** @description may renew its own long-lived token */
+                renewToken?: boolean;
             };
             header?: never;
             path?: never;

@@ -50,6 +50,12 @@ export function ScopeForm({ draft, onChange, showFault = false }: { draft: Scope
         checked={draft.portForward}
         onChange={(event) => change({ portForward: event.currentTarget.checked })}
       />
+      <Checkbox
+        label="May renew its token"
+        description="So that the long-lived token is replaced without a new manifest."
+        checked={draft.renewToken}
+        onChange={(event) => change({ renewToken: event.currentTarget.checked })}
+      />
     </Stack>
   )
 }

@@ -10,9 +10,10 @@ export interface ScopeDraft {
   access: Scope['access']
   restart: boolean
   portForward: boolean
+  renewToken: boolean
 }
 
-export const firstScope: ScopeDraft = { whole: false, namespaces: [], access: 'read-write', restart: true, portForward: false }
+export const firstScope: ScopeDraft = { whole: false, namespaces: [], access: 'read-write', restart: true, portForward: false, renewToken: false }
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
@@ -29,13 +30,13 @@ export function wordsOf(tags: readonly string[]): string[] {
   return [...new Set(tags.flatMap((tag) => tag.split(/[,\s]+/)).filter(Boolean))]
 }
 
-export function scopeOf({ whole, namespaces, access, restart, portForward }: ScopeDraft): Scope {
-  return { namespaces: whole ? [] : [...namespaces], access, restart, portForward }
+export function scopeOf({ whole, namespaces, access, restart, portForward, renewToken }: ScopeDraft): Scope {
+  return { namespaces: whole ? [] : [...namespaces], access, restart, portForward, ...(renewToken && { renewToken }) }
 }
 
-export function draftOf({ namespaces, access, restart, portForward }: Scope): ScopeDraft {
+export function draftOf({ namespaces, access, restart, portForward, renewToken }: Scope): ScopeDraft {
   const names = namespaces ?? []
-  return { whole: names.length === 0, namespaces: names, access, restart: restart ?? false, portForward: portForward ?? false }
+  return { whole: names.length === 0, namespaces: names, access, restart: restart ?? false, portForward: portForward ?? false, renewToken: renewToken ?? false }
 }
 
 /** One line of rights with the reason that the manifest gives for it. */
@@ -69,9 +70,10 @@ export function rulesOf(manifest: string): Rule[] {
 }
 
 /** The address that answers with the manifest as a file. */
-export function manifestAddress({ namespaces, access, restart, portForward }: Scope): string {
+export function manifestAddress({ namespaces, access, restart, portForward, renewToken }: Scope): string {
   const query = new URLSearchParams({ access, restart: String(restart ?? false) })
   if (portForward) query.set('portForward', 'true')
+  if (renewToken) query.set('renewToken', 'true')
   if (namespaces?.length) query.set('namespaces', namespaces.join(','))
   return `/api/v1/connector?${query.toString()}`
 }
@@ -84,7 +86,7 @@ export function useManifest(scope: Scope, enabled: boolean) {
     queryFn: async ({ signal }) =>
       bodyOf(
         await api.GET('/api/v1/connector', {
-          params: { query: { namespaces: scope.namespaces?.length ? scope.namespaces : undefined, access: scope.access, restart: scope.restart, portForward: scope.portForward } },
+          params: { query: { namespaces: scope.namespaces?.length ? scope.namespaces : undefined, access: scope.access, restart: scope.restart, portForward: scope.portForward, renewToken: scope.renewToken } },
           querySerializer: { array: { style: 'form', explode: false } },
           parseAs: 'text',
           signal,

@@ -43,9 +43,19 @@ export function ConnectionTab({ resource }: { resource: Resource }) {
     )
   }
   return (
-    <Loaded of={types} lines={6}>
-      {(all) => <Settings key={resource.id} resource={resource} type={all.find(({ type }) => type === resource.type)} />}
-    </Loaded>
+    <>
+      {resource.through && (
+        <Facts>
+          <Fact label="Reached through">
+            <bdi>{resource.through.place}</bdi> in <bdi>{resource.through.clusterName ?? 'a cluster that you do not see'}</bdi>
+            {resource.through.clusterRemoved && ' (removed)'}
+          </Fact>
+        </Facts>
+      )}
+      <Loaded of={types} lines={6}>
+        {(all) => <Settings key={resource.id} resource={resource} type={all.find(({ type }) => type === resource.type)} />}
+      </Loaded>
+    </>
   )
 }
 
