@@ -68,7 +68,7 @@ type Type struct {
 	Change      bool    `json:"change"`
 	Reconcile   bool    `json:"reconcile"`
 	Overlap     bool    `json:"overlap"` // an account takes its old value beside the new one until every reader has that
-	Inside      bool    `json:"inside"` // can be reached through a cluster
+	Inside      bool    `json:"inside"`  // can be reached through a cluster
 	MinLength   int     `json:"minLength"`
 	MaxLength   int     `json:"maxLength,omitempty"`
 	Alphabet    string  `json:"alphabet,omitempty"`

@@ -18,9 +18,11 @@ import (
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/jobs"
+	"github.com/keyturn/keyturn/internal/kube"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/target/generic"
 	httptarget "github.com/keyturn/keyturn/internal/target/http"
 	"github.com/keyturn/keyturn/internal/target/ldap"
@@ -64,7 +66,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	if err != nil {
 		return err
 	}
-	registry, err := newRegistry()
+	registry, err := newRegistry(kube.DialDirect)
 	if err != nil {
 		return err
 	}
@@ -115,11 +117,6 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 func (s *server) unpeopled(ctx context.Context) (bool, error) {
 	users, err := s.people.Users(ctx)
 	return len(users) == 0, err
-}
-
-func newRegistry() (*target.Registry, error) {
-	return target.NewRegistry(postgresql.New(postgresql.Config{}), mysql.New(mysql.Config{}), ldap.New(ldap.Config{}),
-		redis.New(redis.Config{}), rabbitmq.New(rabbitmq.Config{}), linux.New(linux.Config{}), linux.NewKey(linux.Config{}), httptarget.New(httptarget.Config{}), generic.Target{})
 }
 
 // timed are the workers that policies keep busy: the first begins what is due, the second tries logins.
@@ -310,6 +307,13 @@ type mappingsAPI struct {
 type runsAPI struct {
 	*store.Store
 	*rotation.Resets
+}
+
+// newRegistry returns every type of target, which open their connections with direct unless another way is asked for.
+func newRegistry(direct target.DialFunc) (*target.Registry, error) {
+	c := dial.Config{Dial: direct}
+	return target.NewRegistry(postgresql.New(c), mysql.New(c), ldap.New(c), redis.New(c), rabbitmq.New(c),
+		linux.New(linux.Config(c)), linux.NewKey(linux.Config(c)), httptarget.New(c), generic.Target{})
 }
 
 // types is the registry as inventory asks for it.

@@ -1,7 +1,10 @@
 package kube
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"net/url"
 	"strconv"
@@ -18,6 +21,18 @@ type refusedAddress struct {
 
 func (e *refusedAddress) Error() string {
 	return fmt.Sprintf("address %s is refused: %s", e.addr, e.why)
+}
+
+// DialDirect opens a connection to a system outside of any cluster. It refuses what a cluster's address may not be either,
+// but for this machine's own addresses: databases stand there rightly. A refusal is fault.Invalid; of a name the address
+// that it resolves to at that moment counts.
+func DialDirect(ctx context.Context, network, addr string) (net.Conn, error) {
+	conn, err := Config{AllowLoopback: true}.dialer().DialContext(ctx, network, addr)
+	if refused, ok := errors.AsType[*refusedAddress](err); ok {
+		return nil, fault.New(fault.Invalid, "the host's %s", refused).WithCode("target-address-refused").WithField("host").
+			WithCure("use the system's own address").WithUnchanged("nothing was sent")
+	}
+	return conn, err
 }
 
 // metadataServices answer anyone on the machine with its cloud credentials.
