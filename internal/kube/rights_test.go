@@ -80,7 +80,8 @@ func TestTheManifestGivesWhatItSaysAndNoMore(t *testing.T) {
 	if d := cmp.Diff(string(golden), all.String()); d != "" {
 		t.Errorf("the connector's rights changed; run with -update if that is meant (-want +got):\n%s", d)
 	}
-	given := strings.ReplaceAll(all.String(), "secrets [] [keyturn-token keyturn-token-2] [get delete]", "")
+	own := strings.NewReplacer("secrets [] [keyturn-token] [get delete]", "", "secrets [] [keyturn-token-2] [get delete]", "")
+	given := own.Replace(all.String())
 	for _, never := range []string{"*", "delete", "escalate", "bind", "impersonate", "pods/exec", "clusterroles", "rolebindings"} {
 		if strings.Contains(given, never) {
 			t.Errorf("a connector has %q", never)
