@@ -35,6 +35,7 @@ func TestMain(m *testing.M) {
 	plane = p
 	code := m.Run()
 	if err := p.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)

@@ -66,6 +66,8 @@ func (c *ControlPlane) startNodes(ctx context.Context, n int, ports []PodPort) e
 				"--kubeconfig=" + c.Kubeconfig, "--manage-all-nodes", "--config=" + strings.Join(files, ","), "--node-ip=127.0.0.1",
 				fmt.Sprintf("--node-port=%d", ports[0]), fmt.Sprintf("--server-address=127.0.0.1:%d", ports[0]),
 				"--tls-cert-file=" + c.dir.file("srv.crt"), "--tls-private-key-file=" + c.dir.file("srv.key"),
+				// Without leases the controller manager takes the nodes for dead after a minute, and they come back without addresses.
+				"--node-lease-duration-seconds=40",
 			},
 			ready: func(ctx context.Context) error { return errors.Join(serving(ctx), c.nodesReady(ctx, n)) },
 		})
