@@ -146,6 +146,10 @@ func (s scene) judge(marker string) Rollout {
 			if p.ending {
 				r.Ending++
 				pods = append(pods, Stuck{Code: StuckEnding, Pod: p.name})
+			} else if p.stuck != nil && w.kind == KindStatefulSet { // its controller replaces no other pod before this one is ready
+				waits := *p.stuck
+				waits.Says += ", and the StatefulSet goes on only when it is ready or deleted"
+				pods = append(pods, waits)
 			}
 		case p.ending:
 		default:

@@ -64,6 +64,12 @@ func TestJudge(t *testing.T) {
 			Rollout{State: Rolling, Wanted: 2, Old: 2, Stuck: []Stuck{{Code: ObstaclePaused, Says: "it is paused, so a change of its template replaces no pod"}}}},
 		{"a StatefulSet's pods are its own", scene{workload: with(deployment(1), func(s *state) { s.kind = KindStatefulSet }), pods: pods(podFact{marker: "m", owner: "d", ready: true})},
 			Rollout{State: RolledDone, Wanted: 1, New: 1, Ready: 1}},
+		{"a StatefulSet waits for an old pod", scene{workload: with(deployment(1), func(s *state) { s.kind = KindStatefulSet }),
+			pods: pods(podFact{name: "db-0", owner: "d", stuck: &Stuck{Code: "CrashLoopBackOff", Says: "container app of pod db-0 ends again and again after its start", Pod: "db-0"}})},
+			Rollout{State: Rolling, Wanted: 1, Old: 1, Stuck: []Stuck{{Code: "CrashLoopBackOff", Pod: "db-0", Pods: 1,
+				Says: "container app of pod db-0 ends again and again after its start, and the StatefulSet goes on only when it is ready or deleted"}}}},
+		{"a Deployment does not", scene{workload: deployment(1), sets: sets, pods: pods(mod(old, func(p *podFact) { p.ready, p.stuck = false, &Stuck{Code: "CrashLoopBackOff", Says: "x"} }))},
+			Rollout{State: Rolling, Wanted: 1, Old: 1}},
 		{"a StatefulSet without its pods", scene{workload: with(deployment(3), func(s *state) { s.kind = KindStatefulSet }), pods: pods(podFact{marker: "m", owner: "d", ready: true})},
 			Rollout{State: Rolling, Wanted: 3, New: 1, Ready: 1, Stuck: []Stuck{{Code: StuckNoPods, Says: "2 of 3 pods are not made yet; if that lasts, the events of the workload say why"}}}},
 	} {
