@@ -20,8 +20,8 @@ type album struct {
 }
 
 var (
-	storyBaseline = album{filepath.Join("console", "baseline"), "*--1280", 2_000_000}
-	pagesBaseline = album{filepath.Join("console", "baseline", "pages"), "*--light--1280", 2_000_000}
+	storyBaseline = album{filepath.Join("console", "baseline"), "*--1280", 3_000_000}
+	pagesBaseline = album{filepath.Join("console", "baseline", "pages"), "*--light--1280", 3_000_000}
 )
 
 const (
