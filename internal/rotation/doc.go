@@ -3,8 +3,8 @@
 // the run's fence before the next begins.
 //
 //	planned ─▶ minted ─▶ applied ─▶ verified ─▶ published ─▶ rolled_out ─▶ retired ─▶ done
-//	              │          │          │            │
-//	              └──────────┴────┬─────┴────────────┘
+//	              │          │          │            │             │
+//	              └──────────┴────┬─────┴────────────┴─────────────┘
 //	                              ▼
 //	        rolled_back (old value proved valid)   or   needs_attention (says what is known)
 //
@@ -15,7 +15,9 @@
 //     with the new one, then with the old one, and goes on from what it finds. It never assumes;
 //   - after applied, the new value is the valid one, or the run says that it is not known to be;
 //   - while publishing, each Secret either has the new value or the one that was seen: the run reads it again, leaves
-//     alone what is already right, and writes the rest with a compare-and-set on what it read.
+//     alone what is already right, and writes the rest with a compare-and-set on what it read;
+//   - while rolling out, who held the old value is stored, or is asked again; a workload that carries the run's mark is
+//     not restarted a second time, and what is not proved to be without old pods is followed again.
 //
 // Invariants: a value is sealed and committed before any target hears of it. A worker that lost its lease can store
 // nothing, because every write names the fence it was given. A value that a target refused by its policy is never sent
