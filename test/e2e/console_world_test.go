@@ -55,7 +55,8 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	w.facts.Sealed = passphraseServer(t, program, rand.Text())
 	w.impostors()
 
-	eu, us, stage := bed.clusters.Planes[0], bed.clusters.Planes[1], w.plane("stage")
+	// Two are its own: on the shared ones other tests give the connector more rights than it may have here.
+	eu, us, stage := w.plane("prod-eu"), bed.clusters.Planes[1], w.plane("stage")
 	w.namespaces(eu, "checkout", "ledger", "vault")
 	w.connect("prod-eu", eu, client.Scope{Namespaces: []string{"checkout", "ledger", "vault"}, Access: "read-write", Restart: true})
 	w.connect("stage", stage, client.Scope{Access: "read-write", Restart: true})
@@ -135,7 +136,7 @@ func (w *pagesWorld) hostile() {
 // plane starts a cluster of this world's own.
 func (w *pagesWorld) plane(name string) *testbed.ControlPlane {
 	w.t.Helper()
-	p, err := testbed.StartControlPlane(w.t.Context(), testbed.Options{Name: name, Etcd: bed.clusters.Etcd})
+	p, err := testbed.StartControlPlane(w.t.Context(), testbed.Options{Name: name, Etcd: bed.clusters.Etcd, Nodes: 1})
 	must(w.t, err)
 	w.t.Cleanup(func() { must(w.t, p.Stop()) })
 	return p
