@@ -19,13 +19,15 @@ type Run struct {
 	Tries        int    `json:"tries,omitempty"`
 	NextTryAt    *Time  `json:"nextTryAt,omitempty"`
 	// Keys and KeysProved count the mapped keys of the run.
-	Keys       int64  `json:"keys"`
-	KeysProved int64  `json:"keysProved"`
-	Actor      string `json:"actor"`
-	CreatedAt  Time   `json:"createdAt"`
-	UpdatedAt  Time   `json:"updatedAt"`
-	EndedAt    *Time  `json:"endedAt,omitempty"`
-	Rev        int64  `json:"rev"` // grows with every change
+	Keys       int64 `json:"keys"`
+	KeysProved int64 `json:"keysProved"`
+	// Reverts is the id of the run whose work this one undoes.
+	Reverts   string `json:"reverts,omitempty"`
+	Actor     string `json:"actor"`
+	CreatedAt Time   `json:"createdAt"`
+	UpdatedAt Time   `json:"updatedAt"`
+	EndedAt   *Time  `json:"endedAt,omitempty"`
+	Rev       int64  `json:"rev"` // grows with every change
 	// Steps and Writes are in the answer for one run only.
 	Steps  []RunStep  `json:"steps,omitempty"`
 	Writes []RunWrite `json:"writes,omitempty"`

@@ -16,3 +16,13 @@ func (c *Client) Run(ctx context.Context, id string) (Run, error) {
 func (c *Client) ResumeRun(ctx context.Context, id string) (Run, error) {
 	return post[Run](ctx, c, nil, "/runs/{}/resume", id)
 }
+
+// RollBackRun ends a run that is stopped on its way and returns the one that sets the value before it again.
+func (c *Client) RollBackRun(ctx context.Context, id string) (Run, error) {
+	return post[Run](ctx, c, nil, "/runs/{}/rollback", id)
+}
+
+// CancelRun gives up a run that has sent nothing to its system yet.
+func (c *Client) CancelRun(ctx context.Context, id string) (Run, error) {
+	return post[Run](ctx, c, nil, "/runs/{}/cancel", id)
+}

@@ -14,6 +14,7 @@ func (s *Server) register() {
 	s.secretOps()
 	s.mappingOps()
 	s.runOps()
+	s.runEndOps()
 	s.policyOps()
 	s.auditOps()
 	s.peopleOps()

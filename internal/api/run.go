@@ -2,11 +2,13 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
+	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/rotation"
@@ -30,6 +32,9 @@ type Runs interface {
 type Resets interface {
 	Start(ctx context.Context, actor identity.Actor, r rotation.Reset) (rotation.Run, error)
 	Resume(ctx context.Context, actor identity.Actor, runID string) (rotation.Run, error)
+	// RollBack and Cancel fail with fault.Conflict as rotation.CanRollBack and rotation.CanCancel do.
+	RollBack(ctx context.Context, actor identity.Actor, runID string) (rotation.Run, error)
+	Cancel(ctx context.Context, actor identity.Actor, runID string) (rotation.Run, error)
 	Verify(ctx context.Context, actor identity.Actor, accountID string) (rotation.Checked, error)
 }
 
@@ -49,6 +54,27 @@ func (s *Server) runOps() {
 		Summary: "Let a run that waits or needs attention go on", Object: ofRun},
 		func(ctx context.Context, c call, in *RunRef) (*answer[client.Run], error) {
 			if _, err := s.Runs.Resume(ctx, c.Actor, in.Run); err != nil {
+				return nil, err
+			}
+			return s.run(ctx, c, in.Run)
+		})
+}
+
+func (s *Server) runEndOps() {
+	ofRun := of[RunRef](s.runObject)
+	op(s, operation[RunRef]{Method: http.MethodPost, Path: "/runs/{run}/rollback", Op: policy.RunRollBack, Status: http.StatusAccepted,
+		Summary: "End a run that is stopped on its way, and start one that sets the value before it again", Object: ofRun},
+		func(ctx context.Context, c call, in *RunRef) (*answer[client.Run], error) {
+			back, err := s.Runs.RollBack(ctx, c.Actor, in.Run)
+			if err != nil {
+				return nil, err
+			}
+			return s.run(ctx, c, back.ID)
+		})
+	op(s, operation[RunRef]{Method: http.MethodPost, Path: "/runs/{run}/cancel", Op: policy.RunCancel,
+		Summary: "Give up a run that has sent nothing to its system yet", Object: ofRun},
+		func(ctx context.Context, c call, in *RunRef) (*answer[client.Run], error) {
+			if _, err := s.Runs.Cancel(ctx, c.Actor, in.Run); err != nil {
 				return nil, err
 			}
 			return s.run(ctx, c, in.Run)
@@ -161,15 +187,20 @@ func (s *Server) rollouts(ctx context.Context, run *client.Run) error {
 }
 
 func runOf(actor identity.Actor, row store.RunRow) client.Run {
-	can := canOf(actor, policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}, map[string]policy.Operation{"resume": policy.RunResume})
+	can := canOf(actor, policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}, map[string]policy.Operation{"resume": policy.RunResume, "rollback": policy.RunRollBack, "cancel": policy.RunCancel})
 	if row.State != rotation.Waiting && row.State != rotation.NeedsAttention {
 		notNow(can, "The run neither waits nor needs attention", "resume")
+	}
+	for what, err := range map[string]error{"rollback": rotation.CanRollBack(row.Run), "cancel": rotation.CanCancel(row.Run)} {
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			notNow(can, sentence(f.Msg), what)
+		}
 	}
 	out := client.Run{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
 		State: string(row.State), Strategy: string(row.Strategy), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
 		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Keys: row.Writes, KeysProved: row.Proved,
-		Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
+		Reverts: row.Reverts, Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
 	}
 	if row.State == rotation.Waiting {
 		out.NextTryAt = orNil(row.NotBefore)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -163,6 +164,7 @@ func sightOf(r kube.Rollout) rotation.Sight {
 	s := rotation.Sight{Wanted: r.Wanted, New: r.New, Ready: r.Ready, Old: r.Old, Gone: r.State == kube.RolledGone}
 	if len(r.Stuck) > 0 && r.State == kube.Rolling {
 		s.Stuck = r.Stuck[0].Says
+		s.GivenUp = slices.ContainsFunc(r.Stuck, func(x kube.Stuck) bool { return x.Code == kube.StuckDeadline })
 	}
 	return s
 }

@@ -94,16 +94,18 @@ func accountFixtures() map[string]any {
 			}
 			return page(web)
 		},
-		"GET /secrets/s1":                 webKeys,
-		"POST /secrets/s1/download":       `{"kind":"Secret","data":{"PASSWORD":"` + canary + `"}}`,
-		"GET /mappings":                   page(mapping),
-		"GET /mappings/m1":                mapping,
-		"POST /mappings":                  mapping,
-		"PATCH /mappings/m1":              mapping,
-		"DELETE /mappings/m1":             "",
-		"GET /runs":                       page(run),
-		"GET /runs/" + runID:              run,
-		"POST /runs/" + runID + "/resume": run,
+		"GET /secrets/s1":                   webKeys,
+		"POST /secrets/s1/download":         `{"kind":"Secret","data":{"PASSWORD":"` + canary + `"}}`,
+		"GET /mappings":                     page(mapping),
+		"GET /mappings/m1":                  mapping,
+		"POST /mappings":                    mapping,
+		"PATCH /mappings/m1":                mapping,
+		"DELETE /mappings/m1":               "",
+		"GET /runs":                         page(run),
+		"GET /runs/" + runID:                run,
+		"POST /runs/" + runID + "/resume":   run,
+		"POST /runs/" + runID + "/rollback": run,
+		"POST /runs/" + runID + "/cancel":   run,
 	}
 }
 

@@ -31,6 +31,7 @@ func TestGolden(t *testing.T) {
 		"mapping list", "mapping list -o wide", "mapping add orders-db/app prod-eu/shop/web/PASSWORD", "mapping edit prod-eu/shop/web/PASSWORD --on-write ask",
 		"mapping delete prod-eu/shop/web/PASSWORD --yes",
 		"rotation list", "rotation list -o wide", "rotation get " + runID, "rotation watch " + runID, "rotation resume " + runID,
+		"rotation rollback " + runID, "rotation cancel " + runID,
 		"policy list", "policy list -o wide", "policy list -o name", "policy get prod", "policy get prod -o yaml",
 		"policy create prod --every 30d --history 5 --words 4 --blackout 2026-12-20T00:00:00Z/2027-01-03T00:00:00Z/holidays", "policy edit prod --every= --max-age 90d",
 		"policy assign prod --account orders-db/app", "policy unassign prod as1", "policy explain orders-db/app", "policy delete prod --yes",

@@ -13,7 +13,7 @@ import (
 
 func (k *command) rotationCommands() *cobra.Command {
 	return k.group("rotation", "Runs: changes of credentials, step by step",
-		k.rotationList(), k.rotationGet(), k.rotationWatch(), k.rotationResume())
+		k.rotationList(), k.rotationGet(), k.rotationWatch(), k.rotationResume(), k.rotationRollBack(), k.rotationCancel())
 }
 
 func stepName(s string) string { return strings.ReplaceAll(s, "_", " ") }
@@ -104,12 +104,47 @@ func (k *command) rotationResume() *cobra.Command {
 	return c
 }
 
+func (k *command) rotationRollBack() *cobra.Command {
+	var wait bool
+	c := k.call("rollback RUN [--wait]", "Set the value before a run again, everywhere", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			run, err := api.RollBackRun(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			if wait {
+				k.began(run.ID)
+				return k.watchRun(ctx, api, run.ID)
+			}
+			k.done("Run %s sets the value before run %s again; see keyturn rotation watch %s", run.ID, args[0], run.ID)
+			return k.printRun(run)
+		})
+	c.Long = "Ends a run that waits or needs attention after its value was proved, and starts one that sets the value before it again, through the same steps and with the same proofs."
+	c.Flags().BoolVar(&wait, "wait", false, "print each step as it is done, and end with the run")
+	c.ValidArgsFunction = k.complete(runIDs)
+	return c
+}
+
+func (k *command) rotationCancel() *cobra.Command {
+	c := k.call("cancel RUN", "Give up a run that has sent nothing to its system yet", 1, 1,
+		func(ctx context.Context, api *client.Client, args []string) error {
+			run, err := api.CancelRun(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			k.done("Run %s is cancelled; nothing was sent to the system.", run.ID)
+			return k.printRun(run)
+		})
+	c.ValidArgsFunction = k.complete(runIDs)
+	return c
+}
+
 func (k *command) printRun(r client.Run) error {
 	facts := []fact{
 		{"run", r.ID}, {"account", r.ResourceName + "/" + r.AccountName}, {"state", word(state.Run, r.State)},
 		{"reason", r.Reason}, {"cure", r.Cure}, {"step", stepName(r.Step)}, {"new", version(r.New)}, {"old", version(r.Old)},
 		{"proved", yesNo(r.Proved)}, {"keys", fmt.Sprintf("%d of %d proved", r.KeysProved, r.Keys)},
-		{"next try", instantOf(r.NextTryAt)}, {"by", r.Actor}, {"began", instant(r.CreatedAt)}, {"ended", instantOf(r.EndedAt)},
+		{"next try", instantOf(r.NextTryAt)}, {"reverts", r.Reverts}, {"by", r.Actor}, {"began", instant(r.CreatedAt)}, {"ended", instantOf(r.EndedAt)},
 	}
 	for _, f := range r.Facts {
 		facts = append(facts, fact{"known", f})

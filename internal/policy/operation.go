@@ -40,9 +40,11 @@ const (
 	MappingUpdate Operation = "mapping.update" // decided on the account
 	MappingDelete Operation = "mapping.delete" // decided on the account
 
-	RunList   Operation = "run.list"
-	RunGet    Operation = "run.get"    // decided on the account
-	RunResume Operation = "run.resume" // decided on the account
+	RunList     Operation = "run.list"
+	RunGet      Operation = "run.get"      // decided on the account
+	RunResume   Operation = "run.resume"   // decided on the account
+	RunCancel   Operation = "run.cancel"   // the same
+	RunRollBack Operation = "run.rollback" // the same
 
 	PolicyList   Operation = "policy.list" // of passwords and rotation
 	PolicyGet    Operation = "policy.get"

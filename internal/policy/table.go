@@ -61,9 +61,11 @@ var table = map[Operation]row{
 	MappingUpdate: {always, manage, never, manage, false, false},
 	MappingDelete: {always, manage, never, manage, false, false},
 
-	RunList:   {always, always, always, always, false, false},
-	RunGet:    {always, view, always, view, false, false},
-	RunResume: {always, use, never, use, false, false},
+	RunList:     {always, always, always, always, false, false},
+	RunGet:      {always, view, always, view, false, false},
+	RunResume:   {always, use, never, use, false, false},
+	RunCancel:   {always, use, never, use, false, false},
+	RunRollBack: {always, use, never, use, false, false},
 
 	// A policy reaches accounts that its author need not manage, so only administrators change one.
 	PolicyList:   {always, always, always, never, false, false},

@@ -95,6 +95,8 @@ type Sight struct {
 	Gone bool
 	// Stuck is why it does not get on at the moment, as one sentence; empty if it does.
 	Stuck string
+	// GivenUp says that its own controller does not expect it to get on, so that waiting longer is in vain.
+	GivenUp bool
 }
 
 // consumers returns the workloads that a run has to see restarted: those whose pods hold a key that it wrote and whose

@@ -44,11 +44,13 @@ const (
 
 // ResetStore is what resets and verifications need from storage.
 type ResetStore interface {
+	EndStore
 	ResetAccount(ctx context.Context, accountID string) (Account, error)
 	LastVersion(ctx context.Context, accountID string) (int64, error)
 	Sealed(ctx context.Context, accountID string, version int64) (vault.Sealed, error)
 	// OpenRun stores a new run, with its given value as the pending version run.New. It fails with fault.Conflict while
-	// another run of the account is open and with fault.Stale when run.Old is not current any more.
+	// another run of the account is open and with fault.Stale when run.Old is not current any more. The run that it reverts
+	// is ended first, and fails it with fault.Conflict when it cannot be rolled back any more.
 	OpenRun(ctx context.Context, run Run, given Given, sealed vault.Sealed, ev audit.Event) error
 	Requeue(ctx context.Context, runID string, ev audit.Event) error
 	Run(ctx context.Context, runID string) (Run, error)
@@ -82,6 +84,8 @@ type Reset struct {
 	Due time.Time
 	// Repair says that the system does not accept the stored value, so that there is none to keep valid.
 	Repair bool
+	// Reverts is the run that is ended and whose work this reset undoes; empty for any other.
+	Reverts string
 	// Why is what the audit log says of a reset that no person asked for.
 	Why string
 }
@@ -95,13 +99,16 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	now := time.Now().UTC()
 	run := Run{ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, State: Queued, Step: Planned, Begun: Planned, Old: account.Current,
-		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Strategy: Single}
+		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Reverts: r.Reverts, Strategy: Single}
 	if !r.Repair {
 		if run.Strategy, err = s.strategy(ctx, account); err != nil {
 			return Run{}, err
 		}
 	}
 	ev := audit.New(actor, "account.reset", audit.Object{Kind: "account", ID: account.ID, Name: account.Name, Parent: account.ResourceID}).WithRun(run.ID)
+	if r.Reverts != "" {
+		ev = ev.With("reverts", r.Reverts)
+	}
 	if r.Why != "" {
 		ev = ev.With("why", r.Why)
 	}

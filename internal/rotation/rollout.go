@@ -216,6 +216,8 @@ func (e *Engine) follow(ctx context.Context, run Run, c Workloads, r Rollout) er
 		r.Wanted, r.New, r.Ready, r.Old = s.Wanted, s.New, s.Ready, s.Old
 		if r.Reason = s.Stuck; r.Reason == "" {
 			stuckSince = time.Time{}
+		} else if s.GivenUp {
+			return errStuck
 		} else if stuckSince.IsZero() {
 			stuckSince = time.Now()
 		} else if time.Since(stuckSince) > orDefault(e.StuckFor, DefaultStuckFor) {

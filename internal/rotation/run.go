@@ -116,6 +116,8 @@ type Run struct {
 	Policy string
 	// MadeUnder is the mark of the account's policy under which the value was generated; empty if there was none.
 	MadeUnder string
+	// Reverts is the run whose work this one undoes; empty for any other.
+	Reverts string
 	// Due is the time by which a schedule began the run; zero of any other. It is not stored.
 	Due time.Time
 

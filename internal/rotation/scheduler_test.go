@@ -15,6 +15,7 @@ import (
 // planned is a store with one account, which is due as plan says.
 type planned struct {
 	*world
+	EndStore
 	standing Standing
 	policies []Policy
 	state    AccountState

@@ -16,14 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
 		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
-		&run.Strategy, &run.MadeUnder)
+		&run.Strategy, &run.MadeUnder, &run.Reverts)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -31,9 +31,12 @@ func scanRun(r scanner) (run rotation.Run, err error) {
 
 // OpenRun stores a new run in the state queued. A given value is stored with it as a pending version, sealed by the caller
 // for number run.New. It fails with fault.Conflict while another run of the account has not ended, and with fault.Stale
-// when run.Old is not the account's current version any more.
+// when run.Old is not the account's current version any more. The run that it reverts is ended with it.
 func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Given, sealed vault.Sealed, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
+		if err := endReverted(ctx, tx, run); err != nil {
+			return err
+		}
 		open, err := queryAll(ctx, tx, scanText, `SELECT id FROM runs WHERE account_id = $1 AND state NOT IN ('done', 'rolled_back', 'cancelled')`, run.AccountID)
 		if err != nil {
 			return err
@@ -51,9 +54,9 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'','',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
-			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy))
+			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts)
 		if err != nil {
 			return err
 		}
@@ -204,6 +207,11 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 		}
 		return execOne(ctx, tx, stale("account"), `UPDATE accounts SET current = $2, state = $5, reason = '', verified_at = $3, checked_at = CASE WHEN $3 > checked_at THEN $3 ELSE checked_at END,
 			asked_at = 0, planned = 0, rev = rev + 1 WHERE id = $1 AND current IN ($2, $4)`, run.AccountID, run.New, at, run.Old, string(state))
+	case run.State == rotation.Finished && run.Reverts != "":
+		tx.Changed("run", run.Reverts, 0, run.AccountID)
+		_, err := exec(ctx, tx, `UPDATE runs SET state = 'rolled_back', reason = $2, updated_at = $3 WHERE id = $1 AND state = 'cancelled'`,
+			run.Reverts, "the value before it is in use again, proved by run "+run.ID, micro(time.Now()))
+		return err
 	case run.Step == rotation.RetiredOld:
 		return restage(ctx, tx, run.AccountID, run.Old, inventory.Previous, inventory.Retired)
 	}

@@ -26,32 +26,8 @@ import (
 // A Redis user's password is turned again and again, in a key of its own and inside a URL, while a program logs in every
 // few milliseconds with whatever its Secret says. It is never refused.
 func TestOverlapNeverRefusesAReader(t *testing.T) {
-	w := &pagesWorld{subject: newSubject(t, build(t), nil, "--allow-loopback-clusters"), clusters: map[string]client.Cluster{}, values: map[string]string{"shop": rand.Text()}}
-	w.facts.Clusters, w.facts.IDs = map[string]pagesCluster{}, map[string]string{}
-	w.admin = w.as(client.NewValue(w.setUp(rand.Text())))
+	w, account, port := newCacheWorld(t, "overlap")
 	plane, ctx := bed.clusters.Planes[0], t.Context()
-	port, reconcile := redisServer(t, "user shop on #"+sha(w.values["shop"])+" ~* -@all +ping +acl|whoami\n"), rand.Text()
-	w.namespaces(plane, "overlap")
-	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{"overlap"}, Access: "read-write"})
-	w.kubectl(plane, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {namespace: overlap, name: cache}\nstringData: {password: %q, config: %q}\n",
-		w.values["shop"], redisURL(w.values["shop"], port)), "create", "-f", "-")
-	w.fetch("prod-eu", client.Selection{Namespaces: []string{"overlap"}})
-
-	_, err := w.admin.AddResource(ctx, client.NewResource{Name: "cache", Type: "redis", Settings: map[string]string{"host": "127.0.0.1", "port": port, "tls": "off"}})
-	must(t, err)
-	keeper := w.account("cache", "keeper", reconcile)
-	redisAdmin(t, port, "ACL", "SETUSER", "keeper", "on", "#"+sha(reconcile), "resetchannels", "-@all", "+acl|setuser", "+acl|getuser", "+acl|save", "+acl|whoami", "+multi", "+exec")
-	r, err := w.admin.Resource(ctx, "cache")
-	must(t, err)
-	_, err = w.admin.UpdateResource(ctx, r.ID, r.Rev, client.ResourceChange{ReconcileAccountID: &keeper})
-	must(t, err)
-	account := w.account("cache", "shop", w.values["shop"], "overlap/cache")
-	m, err := w.admin.AddMapping(ctx, client.NewMapping{AccountID: account, SecretID: w.facts.IDs["overlap/cache"], Key: "config", Place: &client.Place{Format: "url"}})
-	must(t, err)
-	if m.State != "in_sync" {
-		t.Fatalf("the URL is %s: %s", m.State, m.Reason)
-	}
-
 	reader := readSecret(t, plane, "overlap", "cache")
 	const turns = 10
 	for i := range turns {
@@ -77,6 +53,39 @@ func TestOverlapNeverRefusesAReader(t *testing.T) {
 	if redisLogin(ctx, port, reader.last) != nil {
 		t.Error("the last value does not log in")
 	}
+}
+
+// newCacheWorld has a Redis user "shop" whose password stands in two keys of the Secret "cache" in a namespace of the first
+// cluster, alone and inside a URL.
+func newCacheWorld(t *testing.T, namespace string) (w *pagesWorld, account, port string) {
+	t.Helper()
+	w = &pagesWorld{subject: newSubject(t, build(t), nil, "--allow-loopback-clusters"), clusters: map[string]client.Cluster{}, values: map[string]string{"shop": rand.Text()}}
+	w.facts.Clusters, w.facts.IDs = map[string]pagesCluster{}, map[string]string{}
+	w.admin = w.as(client.NewValue(w.setUp(rand.Text())))
+	plane, ctx := bed.clusters.Planes[0], t.Context()
+	reconcile := rand.Text()
+	port = redisServer(t, "user shop on #"+sha(w.values["shop"])+" ~* -@all +ping +acl|whoami\n")
+	w.namespaces(plane, namespace)
+	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{namespace}, Access: "read-write", Restart: true})
+	w.kubectl(plane, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {namespace: %s, name: cache}\nstringData: {password: %q, config: %q}\n",
+		namespace, w.values["shop"], redisURL(w.values["shop"], port)), "create", "-f", "-")
+	w.fetch("prod-eu", client.Selection{Namespaces: []string{namespace}})
+
+	_, err := w.admin.AddResource(ctx, client.NewResource{Name: "cache", Type: "redis", Settings: map[string]string{"host": "127.0.0.1", "port": port, "tls": "off"}})
+	must(t, err)
+	keeper := w.account("cache", "keeper", reconcile)
+	redisAdmin(t, port, "ACL", "SETUSER", "keeper", "on", "#"+sha(reconcile), "resetchannels", "-@all", "+acl|setuser", "+acl|getuser", "+acl|save", "+acl|whoami", "+multi", "+exec")
+	r, err := w.admin.Resource(ctx, "cache")
+	must(t, err)
+	_, err = w.admin.UpdateResource(ctx, r.ID, r.Rev, client.ResourceChange{ReconcileAccountID: &keeper})
+	must(t, err)
+	account = w.account("cache", "shop", w.values["shop"], namespace+"/cache")
+	m, err := w.admin.AddMapping(ctx, client.NewMapping{AccountID: account, SecretID: w.facts.IDs[namespace+"/cache"], Key: "config", Place: &client.Place{Format: "url"}})
+	must(t, err)
+	if m.State != "in_sync" {
+		t.Fatalf("the URL is %s: %s", m.State, m.Reason)
+	}
+	return w, account, port
 }
 
 // reader is a program that logs in with what its Secret says, over and over.

@@ -686,6 +686,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give up a run that has sent nothing to its system yet */
+        post: operations["run.cancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/resume": {
         parameters: {
             query?: never;
@@ -697,6 +714,23 @@ export interface paths {
         put?: never;
         /** Let a run that waits or needs attention go on */
         post: operations["run.resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/rollback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a run that is stopped on its way, and start one that sets the value before it again */
+        post: operations["run.rollback"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1871,6 +1905,7 @@ export interface components {
             resourceName: string;
             /** Format: int64 */
             rev: number;
+            reverts?: string;
             rollouts?: components["schemas"]["RunRollout"][] | null;
             state: string;
             step: string;
@@ -4151,7 +4186,73 @@ export interface operations {
             };
         };
     };
+    "run.cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "run.resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Run"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "run.rollback": {
         parameters: {
             query?: never;
             header?: never;

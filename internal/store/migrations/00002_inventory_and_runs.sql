@@ -196,6 +196,7 @@ CREATE TABLE runs (
     ended_at    BIGINT NOT NULL,
     policy      TEXT   NOT NULL, -- how a value is generated; empty is the default
     made_under  TEXT   NOT NULL DEFAULT '', -- the mark of the account's policy under which the value was generated
+    reverts     TEXT   NOT NULL DEFAULT '', -- the run whose work this one undoes
     strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
 );

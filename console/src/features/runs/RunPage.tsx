@@ -15,6 +15,7 @@ import { State } from '../../ui/State'
 import { Steps } from '../../ui/Steps'
 import { Time } from '../../ui/Time'
 import { strategyLabel } from '../accounts/strategy'
+import { EndRun } from './EndRun'
 import { ResumeRun } from './ResumeRun'
 import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took } from './run'
 import classes from './Run.module.css'
@@ -80,7 +81,14 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
             <Age run={run} />
           </>
         }
-        actions={isStopped(run) ? <ResumeRun run={run} busy={busy} onResume={resume} onFailed={(error) => setProblem(asProblem(error))} /> : undefined}
+        actions={
+          isOpen(run) && (isStopped(run) || run.can?.['cancel']?.allowed === true) ? (
+            <>
+              {isStopped(run) && <ResumeRun run={run} busy={busy} onResume={resume} onFailed={(error) => setProblem(asProblem(error))} />}
+              <EndRun run={run} />
+            </>
+          ) : undefined
+        }
       >
         {facts.length > 0 && <ul className={classes.facts}>{facts.map((fact) => <li key={fact}>{fact}</li>)}</ul>}
       </PageHead>
@@ -96,6 +104,7 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
             <Facts>
               <Fact label="Started by"><bdi>{run.actor}</bdi></Fact>
               <Fact label="Strategy">{strategyLabel(run.strategy)}</Fact>
+              {run.reverts !== undefined && <Fact label="Rolls back"><Link to="/runs/$run" params={{ run: run.reverts }} className={classes.link}>Run {shortId(run.reverts)}</Link></Fact>}
               <Fact label="Id"><CopyText text={run.id} label="the run's id" /></Fact>
               {mayAudit.allowed && <Fact label="Evidence"><Link to="/audit" search={{ run: run.id } as never} className={classes.link}>Audit trail of this run</Link></Fact>}
             </Facts>

@@ -64,6 +64,31 @@ test('who may not resume sees why, and the button does nothing', async () => {
   expect(asked).toHaveLength(1)
 })
 
+test('a stopped run is rolled back once it was said what follows, and the page of the run that does it opens', async () => {
+  const stopped = run({ state: 'needs_attention', reason: 'Deployment shop/api is stuck.', strategy: 'overlap', can: { resume: { allowed: true }, rollback: { allowed: true }, cancel: { allowed: false, reason: 'The new value may have been sent.' } } })
+  const back = run({ id: '0190bbbb-000001', state: 'running', reverts: '0190aaaa-7f3a91' })
+  const { asked } = await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, ({ method, path }) => ({ status: method === 'POST' ? 202 : 200, body: method === 'POST' || path.includes('0190bbbb') ? back : stopped }))
+  await act(async () => void fireEvent.click(await screen.findByRole('button', { name: 'Roll back…' })))
+  expect(await screen.findByText(/sets the value of v12 again: on orders-db, in all 3 mapped keys/)).toBeTruthy()
+  expect(screen.getByText(/takes both values until that is done/)).toBeTruthy()
+  await expectAccessible()
+  await act(async () => void fireEvent.click(screen.getByRole('button', { name: 'Roll back app_rw' })))
+  await screen.findByText('Rolls back')
+  expect(asked.filter(({ method }) => method === 'POST').map(({ path }) => path)).toEqual(['/runs/0190aaaa-7f3a91/rollback'])
+})
+
+test('a run that has sent nothing is cancelled', async () => {
+  let now = run({ state: 'waiting', step: 'minted', reason: 'No answer.', can: { resume: { allowed: true }, cancel: { allowed: true }, rollback: { allowed: false } } })
+  const { asked } = await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, ({ method }) => {
+    if (method === 'POST') now = run({ state: 'cancelled', step: 'minted', reason: 'anna cancelled it; nothing was sent to the system.' })
+    return { body: now }
+  })
+  await act(async () => void fireEvent.click(await screen.findByRole('button', { name: 'Cancel run…' })))
+  await act(async () => void fireEvent.click(await screen.findByRole('button', { name: 'Cancel the run' })))
+  await waitFor(() => expect(screen.queryByRole('button', { name: 'Cancel run…' })).toBeNull())
+  expect(asked.filter(({ method }) => method === 'POST').map(({ path }) => path)).toEqual(['/runs/0190aaaa-7f3a91/cancel'])
+})
+
 test('an event of the run makes the page read again, whatever its number is', async () => {
   const { asked, client } = await drawPage('/runs/$run', '/runs/0190aaaa-7f3a91', RunPage, () => ({ body: run() }))
   await screen.findByText('Steps')

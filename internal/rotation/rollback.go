@@ -1,0 +1,89 @@
+package rotation
+
+import (
+	"context"
+	"slices"
+
+	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/identity"
+)
+
+// EndStore ends runs that have not come to their end.
+type EndStore interface {
+	// CancelRun stores that a run which has sent nothing to its target yet is cancelled; a value that was made for it becomes
+	// retired. It fails with fault.Conflict when the run is under way, has sent something or has ended.
+	CancelRun(ctx context.Context, run Run, reason string, ev audit.Event) error
+}
+
+// CanRollBack says whether the value before a run's can be set again: its own is in use, and it does not go on by itself.
+// Otherwise the error is a fault.Conflict that says why not.
+func CanRollBack(run Run) error {
+	refused := func(code, why, cure string) error {
+		return fault.New(fault.Conflict, "%s", why).WithCode(code).WithCure("%s", cure).WithUnchanged("nothing was changed")
+	}
+	switch {
+	case run.State.Ended():
+		return refused("run-ended", "the run has ended", "reset the account to an older version")
+	case run.State != Waiting && run.State != NeedsAttention:
+		return refused("run-under-way", "the run is under way", "wait until it has ended, waits or needs attention")
+	case slices.Index(Steps(), run.Step) < slices.Index(Steps(), Verified):
+		return refused("run-unsettled", "which value the system accepts is not proved yet", "resume the run, or cancel it if it has sent nothing")
+	case run.Old == 0:
+		return refused("no-older-value", "the account had no value before this run", "resume the run, or reset the account to a value of your own")
+	}
+	return nil
+}
+
+// RollBack ends a run that is stopped on its way and starts one that sets the value before it again: through the same
+// steps and with the same proofs, and under the same strategy, so that where the system takes both values nobody is locked
+// out. The first counts as cancelled until the second is done, and as rolled back from then on. It fails with
+// fault.Conflict when CanRollBack does, or somebody else was faster.
+func (s *Resets) RollBack(ctx context.Context, actor identity.Actor, runID string) (Run, error) {
+	run, err := s.Store.Run(ctx, runID)
+	if err != nil {
+		return Run{}, err
+	}
+	if err := CanRollBack(run); err != nil {
+		return Run{}, err
+	}
+	return s.Start(ctx, actor, Reset{AccountID: run.AccountID, Version: run.Old, Reverts: run.ID})
+}
+
+// CanCancel says whether a run can be given up without a trace: it has sent nothing and is not under way. Otherwise the
+// error is a fault.Conflict that says why not.
+func CanCancel(run Run) error {
+	refused := func(code, why, cure string) error {
+		return fault.New(fault.Conflict, "%s", why).WithCode(code).WithCure("%s", cure).WithUnchanged("nothing was changed")
+	}
+	switch {
+	case run.State.Ended():
+		return refused("run-ended", "the run has ended", "nothing is to be done")
+	case run.State == Running:
+		return refused("run-under-way", "the run is under way", "wait until it has ended, waits or needs attention")
+	case run.Begun != Planned && run.Begun != Minted:
+		return refused("run-sent", "the new value may have been sent to the system", "resume the run, or roll it back once its value is proved")
+	}
+	return nil
+}
+
+// Cancel gives up a run that has sent nothing to its target yet. It fails with fault.Conflict when CanCancel does, or a
+// worker took the run up meanwhile.
+func (s *Resets) Cancel(ctx context.Context, actor identity.Actor, runID string) (Run, error) {
+	run, err := s.Store.Run(ctx, runID)
+	if err != nil {
+		return Run{}, err
+	}
+	if err := CanCancel(run); err != nil {
+		return Run{}, err
+	}
+	account, err := s.Store.ResetAccount(ctx, run.AccountID)
+	if err != nil {
+		return Run{}, err
+	}
+	ev := audit.New(actor, "run.cancel", audit.Object{Kind: "account", ID: account.ID, Name: account.Name, Parent: account.ResourceID}).WithRun(run.ID)
+	if err := s.Store.CancelRun(ctx, run, actor.Name+" cancelled it; nothing was sent to the system", ev); err != nil {
+		return Run{}, err
+	}
+	return s.Store.Run(ctx, runID)
+}

@@ -1,0 +1,38 @@
+package rotation
+
+import (
+	"testing"
+
+	"github.com/keyturn/keyturn/internal/fault"
+)
+
+func TestWhatCanBeRolledBackOrCancelled(t *testing.T) {
+	for name, tt := range map[string]struct {
+		run              Run
+		rollBack, cancel string // the code of the refusal; empty if it can be
+	}{
+		"just opened":            {Run{State: Queued, Step: Planned, Begun: Planned, Old: 1}, "run-under-way", ""},
+		"waits, nothing sent":    {Run{State: Waiting, Step: Minted, Begun: Minted, Old: 1}, "run-unsettled", ""},
+		"works":                  {Run{State: Running, Step: Planned, Begun: Planned, Old: 1}, "run-under-way", "run-under-way"},
+		"the reply was lost":     {Run{State: NeedsAttention, Step: Minted, Begun: Applied, Old: 1}, "run-unsettled", "run-sent"},
+		"not proved":             {Run{State: NeedsAttention, Step: Applied, Begun: Verified, Old: 1}, "run-unsettled", "run-sent"},
+		"a cluster is away":      {Run{State: Waiting, Step: Verified, Begun: Published, Old: 1}, "", "run-sent"},
+		"a rollout is stuck":     {Run{State: NeedsAttention, Step: Published, Begun: RolledOut, Old: 1}, "", "run-sent"},
+		"there was nothing else": {Run{State: NeedsAttention, Step: Published, Begun: RolledOut}, "no-older-value", "run-sent"},
+		"done":                   {Run{State: Finished, Step: Done, Begun: Done, Old: 1}, "run-ended", "run-ended"},
+	} {
+		if got := codeOf(CanRollBack(tt.run)); got != tt.rollBack {
+			t.Errorf("%s: roll back: %q, should be %q", name, got, tt.rollBack)
+		}
+		if got := codeOf(CanCancel(tt.run)); got != tt.cancel {
+			t.Errorf("%s: cancel: %q, should be %q", name, got, tt.cancel)
+		}
+	}
+}
+
+func codeOf(err error) string {
+	if f := asFault(err); f != nil && f.Kind == fault.Conflict {
+		return f.Code
+	}
+	return ""
+}
