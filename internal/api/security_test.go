@@ -14,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/vault"
 )
 
 // exposed is an estate with one object for every parameter of a route, so that every route can be asked for something.
@@ -25,6 +26,7 @@ type exposed struct {
 	spare        inventory.Account  // may be deleted
 	idle         inventory.Resource // the same
 	mapping, run string
+	stop         string // a run that stopped after its value was proved, once it is asked for
 	grantID      string
 	record       string // an audit event
 	policy       string
@@ -85,6 +87,37 @@ func (x *exposed) token(u identity.User, scopes ...string) (id, secret string) {
 	return made.ID, sent(value).Text()
 }
 
+// stopped returns a run of the account whose new value is proved, and which stopped after that.
+func (x *exposed) stopped() string {
+	x.t.Helper()
+	ctx := x.t.Context()
+	if x.stop != "" {
+		return x.stop
+	}
+	account := inventory.Account{ID: newID(), ResourceID: x.db.ID, Name: "stopped", State: inventory.AccountUnverified, Current: 1, CreatedAt: time.Now().UTC()}
+	sealed, err := x.ring.Seal(inventory.VersionRecord(account.ID, 1), vault.NewValue([]byte(accountValue)))
+	ok(x.t, err)
+	first := inventory.Version{AccountID: account.ID, Number: 1, Stage: inventory.Current, Source: inventory.Typed, ActorName: "test", CreatedAt: account.CreatedAt, Sealed: sealed}
+	happened := func(what string) audit.Event {
+		return audit.New(x.actor, what, audit.Object{Kind: "account", ID: account.ID})
+	}
+	ok(x.t, x.store.AddAccount(ctx, account, &first, nil, happened("account.create")))
+	run, err := x.server.Runs.Start(ctx, x.actor, rotation.Reset{AccountID: account.ID})
+	ok(x.t, err)
+	run, err = x.store.Claim(ctx, run.ID, "test", time.Minute)
+	ok(x.t, err)
+	run.New, run.Step, run.Begun = 2, rotation.Minted, rotation.Minted
+	ok(x.t, x.store.Mint(ctx, run, sealed, happened("run.minted")))
+	for _, step := range []rotation.Step{rotation.Applied, rotation.Verified} {
+		run.Step, run.Begun, run.Proved = step, step, step == rotation.Verified
+		ok(x.t, x.store.Advance(ctx, run, happened("run."+string(step))))
+	}
+	run.State, run.Reason = rotation.NeedsAttention, "the test says so"
+	ok(x.t, x.store.Advance(ctx, run, happened("run.needs_attention")))
+	x.stop = run.ID
+	return x.stop
+}
+
 // fetch returns a fetch of the cluster. While it is open there can be no other, so it is made late.
 func (x *exposed) fetch() string {
 	x.t.Helper()
@@ -109,15 +142,17 @@ type question struct {
 func (x *exposed) ask(r Route) question {
 	x.t.Helper()
 	key := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
-	account, resource := x.account.ID, x.db.ID
+	account, resource, run := x.account.ID, x.db.ID, x.run
 	switch key {
+	case "POST /runs/{run}/rollback":
+		run = x.stopped()
 	case "DELETE /accounts/{account}":
 		account = x.spare.ID
 	case "DELETE /resources/{resource}":
 		resource = x.idle.ID
 	}
 	pairs := []string{"{cluster}", x.cluster.ID, "{resource}", resource, "{account}", account, "{secret}", x.secret.ID, "{mapping}", x.mapping,
-		"{run}", x.run, "{user}", x.other.ID, "{group}", x.group.ID, "{grant}", x.grantID, "{event}", x.record, "{policy}", x.policy}
+		"{run}", run, "{user}", x.other.ID, "{group}", x.group.ID, "{grant}", x.grantID, "{event}", x.record, "{policy}", x.policy}
 	if strings.Contains(key, "{assignment}") {
 		pairs = append(pairs, "{assignment}", x.assignment())
 	}
