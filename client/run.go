@@ -18,6 +18,9 @@ type Run struct {
 	Cure         string `json:"cure,omitempty"`
 	Tries        int    `json:"tries,omitempty"`
 	NextTryAt    *Time  `json:"nextTryAt,omitempty"`
+	// Wave is the wave of clusters that is being written, of Waves; both are left out when all clusters go at once.
+	Wave  int `json:"wave,omitempty"`
+	Waves int `json:"waves,omitempty"`
 	// Keys and KeysProved count the mapped keys of the run.
 	Keys       int64 `json:"keys"`
 	KeysProved int64 `json:"keysProved"`
@@ -57,6 +60,7 @@ type RunWrite struct {
 	Namespace string `json:"namespace"`
 	Secret    string `json:"secret"`
 	Key       string `json:"key"`
+	Wave      int    `json:"wave,omitempty"` // in which it is written, if there are several
 	State     string `json:"state"`
 	Reason    string `json:"reason,omitempty"`
 	Cure      string `json:"cure,omitempty"`

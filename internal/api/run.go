@@ -21,6 +21,8 @@ type Runs interface {
 	Runs(ctx context.Context, v store.Viewer, q store.RunQuery) (store.Page[store.RunRow], error)
 	// Writes returns the mapped keys of the run's account, with what the run has stored of each.
 	Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error)
+	// Waves returns which wave each of a run's clusters belongs to; empty if there is one only.
+	Waves(ctx context.Context, run rotation.Run) (map[string]int, error)
 	// RunRollouts returns the workloads that a run restarts, and what of them could not be seen.
 	RunRollouts(ctx context.Context, runID string) ([]store.RolloutRow, []store.CensusNote, error)
 	// AuditEvents returns events, newest first.
@@ -147,21 +149,17 @@ func (s *Server) writes(ctx context.Context, run rotation.Run) ([]client.RunWrit
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]string{}
+	waves, err := s.Runs.Waves(ctx, run)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]client.RunWrite, 0, len(all))
 	for _, w := range all {
 		if run.State.Ended() && w.State == rotation.WriteToDo {
 			continue // mapped after the run
 		}
-		if _, ok := names[w.ClusterID]; !ok {
-			cluster, err := s.Clusters.Cluster(ctx, w.ClusterID)
-			if err != nil {
-				return nil, err
-			}
-			names[w.ClusterID] = cluster.Name
-		}
 		out = append(out, client.RunWrite{
-			MappingID: w.MappingID, ClusterID: w.ClusterID, Cluster: names[w.ClusterID], SecretID: w.SecretID, Namespace: w.Namespace, Secret: w.Name,
+			MappingID: w.MappingID, ClusterID: w.ClusterID, Cluster: w.ClusterName, Wave: waves[w.ClusterID], SecretID: w.SecretID, Namespace: w.Namespace, Secret: w.Name,
 			Key: w.Key, State: string(w.State), Reason: sentence(w.Reason), Cure: sentence(w.Cure), Taken: w.Taken, At: orNil(w.At),
 		})
 	}
@@ -199,7 +197,7 @@ func runOf(actor identity.Actor, row store.RunRow) client.Run {
 	out := client.Run{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
 		State: string(row.State), Strategy: string(row.Strategy), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
-		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Keys: row.Writes, KeysProved: row.Proved,
+		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Wave: row.Wave, Waves: row.Waves, Keys: row.Writes, KeysProved: row.Proved,
 		Reverts: row.Reverts, Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
 	}
 	if row.State == rotation.Waiting {

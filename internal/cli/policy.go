@@ -48,6 +48,26 @@ func turns(r client.PolicyRotation) string {
 	return or(strings.Join(parts, "; "))
 }
 
+// waves says in which order clusters get a new value.
+func waves(r client.PolicyRotation) string {
+	var parts []string
+	if len(r.Canary) > 0 {
+		parts = append(parts, "first "+strings.Join(r.Canary, ", "))
+	}
+	if r.WaveSize != "" {
+		parts = append(parts, r.WaveSize+" of the others at a time")
+	}
+	switch {
+	case len(parts) == 0:
+		return ""
+	case r.WavePause == "ask":
+		parts = append(parts, "each when somebody resumes")
+	case r.WavePause != "":
+		parts = append(parts, r.WavePause+" apart")
+	}
+	return strings.Join(parts, "; ")
+}
+
 // looks says what values are like.
 func looks(p client.Policy) string { return fmt.Sprintf("%.0f bits", p.EntropyBits) }
 
@@ -99,7 +119,8 @@ func (k *command) printPolicy(p client.Policy) error {
 	r := p.Rotation
 	facts := []fact{
 		{"name", p.Name}, {"description", p.Description}, {"turns", turns(r)}, {"zone", r.Zone}, {"windows", strings.Join(r.Windows, ", ")}, {"jitter", r.Jitter},
-		{"heartbeat", heartbeat(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"values", valuesOf(p)},
+		{"heartbeat", heartbeat(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)},
+		{"values", valuesOf(p)},
 	}
 	if p.History > 0 {
 		facts = append(facts, fact{"history", fmt.Sprintf("the last %d values are not used again", p.History)})

@@ -139,11 +139,27 @@ func (k *command) rotationCancel() *cobra.Command {
 	return c
 }
 
+// ordinal is the number of something; a dash where there is none.
+func ordinal(n int) string {
+	if n == 0 {
+		return none
+	}
+	return fmt.Sprint(n)
+}
+
+// waveOf says which wave is being written; empty when all clusters go at once.
+func waveOf(r client.Run) string {
+	if r.Waves == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d", r.Wave, r.Waves)
+}
+
 func (k *command) printRun(r client.Run) error {
 	facts := []fact{
 		{"run", r.ID}, {"account", r.ResourceName + "/" + r.AccountName}, {"state", word(state.Run, r.State)},
 		{"reason", r.Reason}, {"cure", r.Cure}, {"step", stepName(r.Step)}, {"new", version(r.New)}, {"old", version(r.Old)},
-		{"proved", yesNo(r.Proved)}, {"keys", fmt.Sprintf("%d of %d proved", r.KeysProved, r.Keys)},
+		{"proved", yesNo(r.Proved)}, {"wave", waveOf(r)}, {"keys", fmt.Sprintf("%d of %d proved", r.KeysProved, r.Keys)},
 		{"next try", instantOf(r.NextTryAt)}, {"reverts", r.Reverts}, {"by", r.Actor}, {"began", instant(r.CreatedAt)}, {"ended", instantOf(r.EndedAt)},
 	}
 	for _, f := range r.Facts {
@@ -172,6 +188,7 @@ func writeView() view[client.RunWrite] {
 		{head: "STATE", cell: func(w row) string { return word(state.Key, w.State) }},
 		{head: "REASON", cell: func(w row) string { return w.Reason }, flexible: true},
 		{head: "CURE", cell: func(w row) string { return w.Cure }, wide: true},
+		{head: "WAVE", cell: func(w row) string { return ordinal(w.Wave) }, wide: true},
 		{head: "TAKEN OVER FROM", cell: func(w row) string { return w.Taken }, wide: true},
 		{head: "AT", cell: func(w row) string { return instantOf(w.At) }, wide: true},
 	}}

@@ -28,6 +28,7 @@ type Leases interface {
 type Store interface {
 	Leases
 	RolloutStore
+	WaveStore
 	// Begin stores that the effect of step may be started from now on.
 	Begin(ctx context.Context, run Run, step Step) error
 	// Mint stores run.New as a pending version with its sealed value, run.Prepared, and the step minted. A pending version

@@ -43,6 +43,8 @@ func (p Policy) Mark() string { return p.ID + "@" + strconv.FormatInt(p.Rev, 10)
 // Rules are the part of a policy that says when accounts are changed and looked after.
 type Rules struct {
 	schedule.Rules
+	// Waves say in which order clusters get a new value.
+	Waves Waves `json:"waves,omitzero"`
 	// OnReveal is how long after its reveal a value is changed, such as "8h"; empty: a reveal changes nothing.
 	OnReveal string `json:"onReveal,omitempty"`
 	// Heartbeat is how often a login with the stored value is tried, such as "6h"; empty is daily, "off" never.
@@ -105,8 +107,10 @@ func (p Policy) Check() error {
 			return policyFault("reconcile", "an account is repaired only after a definite answer", "give "+string(LoginRefused)+", or nothing")
 		}
 	}
-	_, err := p.Rules.timing()
-	return err
+	if _, err := p.Rules.timing(); err != nil {
+		return err
+	}
+	return p.Rules.Waves.check()
 }
 
 // plainName reports whether s can be part of a path and of a command line as it is.

@@ -63,7 +63,7 @@ type Seen struct {
 // maxConflicts is how often a Secret that changes under the write is read and decided again.
 const maxConflicts = 5
 
-// publish brings every mapped key to the new version.
+// publish brings every mapped key to the new version, wave by wave.
 func (e *Engine) publish(ctx context.Context, run Run) (Run, error) {
 	value, err := e.open(ctx, run, run.New)
 	if err != nil {
@@ -76,20 +76,29 @@ func (e *Engine) publish(ctx context.Context, run Run) (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	if err := e.writeAll(ctx, run, writes, value); err != nil {
+	run, waves, err := e.waved(ctx, run, writes)
+	if err != nil {
 		return run, err
 	}
-	if writes, err = e.Store.Writes(ctx, run); err != nil {
-		return run, err
-	}
-	done, state, why, what := judge(writes)
-	switch state {
-	case Finished:
-		return e.passed(ctx, run, Published, fmt.Sprintf("%d of %d keys written and read back", done, len(writes)))
-	case Waiting:
-		return e.retry(ctx, run, why, what)
-	default:
-		return e.stop(ctx, run, NeedsAttention, why, what)
+	for {
+		if err := e.writeAll(ctx, run, soFar(run, waves, writes), value); err != nil {
+			return run, err
+		}
+		if writes, err = e.Store.Writes(ctx, run); err != nil {
+			return run, err
+		}
+		done, state, why, what := judge(soFar(run, waves, writes))
+		switch {
+		case state == Waiting:
+			return e.retry(ctx, run, run.inWave(why), what)
+		case state != Finished:
+			return e.stop(ctx, run, NeedsAttention, run.inWave(why), what)
+		case run.Wave == run.Waves:
+			return e.passed(ctx, run, Published, fmt.Sprintf("%d of %d keys written and read back", done, len(writes)))
+		}
+		if run, err = e.next(ctx, run, soFar(run, waves, writes)); err != nil {
+			return run, err
+		}
 	}
 }
 

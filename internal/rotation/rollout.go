@@ -45,6 +45,22 @@ func (e *Engine) rollOut(ctx context.Context, run Run) (Run, error) {
 	if run, _, err = e.begin(ctx, run, RolledOut); err != nil {
 		return run, err
 	}
+	if run, err = e.restarted(ctx, run, writes); err != nil {
+		return run, err
+	}
+	_, all, err := e.Store.Rollouts(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	if len(all) == 0 {
+		return e.passed(ctx, run, RolledOut, "no workload that could be seen reads the keys")
+	}
+	return e.passed(ctx, run, RolledOut, fmt.Sprintf("no pod of %d workloads is left from before the write", len(all)))
+}
+
+// restarted restarts what reads the keys of writes and watches it to the end. Without an error no pod is left that could
+// hold the old value; otherwise the run was stored as one that waits or needs attention.
+func (e *Engine) restarted(ctx context.Context, run Run, writes []Write) (Run, error) {
 	failed, err := e.censuses(ctx, run, writes)
 	if err != nil {
 		return run, err
@@ -62,16 +78,13 @@ func (e *Engine) rollOut(ctx context.Context, run Run) (Run, error) {
 	done, state, why, what := judgeRollouts(all)
 	switch {
 	case state == NeedsAttention:
-		return e.stop(ctx, run, NeedsAttention, fmt.Sprintf("%d of %d workloads are not on the new value; first: %s", len(all)-done, len(all), why), what)
+		return e.stop(ctx, run, NeedsAttention, run.inWave(fmt.Sprintf("%d of %d workloads are not on the new value; first: %s", len(all)-done, len(all), why)), what)
 	case failed != nil:
-		return e.retry(ctx, run, "who reads the keys is not known: "+reason(failed), cure(failed, "bring the cluster back; the run goes on by itself, or resume it"))
+		return e.retry(ctx, run, run.inWave("who reads the keys is not known: "+reason(failed)), cure(failed, "bring the cluster back; the run goes on by itself, or resume it"))
 	case state == Waiting:
-		return e.retry(ctx, run, why, what)
+		return e.retry(ctx, run, run.inWave(why), what)
 	}
-	if len(all) == 0 {
-		return e.passed(ctx, run, RolledOut, "no workload that could be seen reads the keys")
-	}
-	return e.passed(ctx, run, RolledOut, fmt.Sprintf("no pod of %d workloads is left from before the write", len(all)))
+	return run, nil
 }
 
 // censuses looks who reads the written keys, in each cluster, and stores it where that was not done yet; where it was, it

@@ -118,15 +118,12 @@ func (c clusters) Follow(_ context.Context, at Workload, marker string, seen fun
 func (w *world) Rollouts(context.Context, Run) (known []string, all []Rollout, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.censused {
-		known = []string{"c1"}
-	}
-	return known, slices.Clone(w.rollouts), nil
+	return slices.Clone(w.censused), slices.Clone(w.rollouts), nil
 }
 
-func (w *world) SaveCensus(_ context.Context, run Run, _, _ string, all []Rollout, ev audit.Event) error {
+func (w *world) SaveCensus(_ context.Context, run Run, cluster, _ string, all []Rollout, ev audit.Event) error {
 	return w.with("census", run.Fence, func() {
-		w.censused, w.rollouts = true, slices.Clone(all)
+		w.censused, w.rollouts = append(w.censused, cluster), append(w.rollouts, all...)
 		w.events = append(w.events, ev)
 	})
 }

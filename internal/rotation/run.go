@@ -99,6 +99,9 @@ type Run struct {
 	// Fence is the number of the lease under which the run is worked on. Every change names it.
 	Fence int64
 
+	// Wave is the wave that is being written, of Waves; both are 0 when all clusters go at once. See Waves.
+	Wave, Waves int
+
 	New int64 // number of the version that this run sets; 0 before minted
 	Old int64 // number of the version that was current when the run was planned; 0 if there was none
 	// Prepared is the text that is sent to the target, computed once so that sending it again changes nothing more.
@@ -150,6 +153,7 @@ const (
 type Write struct {
 	MappingID       string
 	ClusterID       string
+	ClusterName     string
 	SecretID        string
 	Namespace, Name string
 	UID             string // the Secret's, as mapped; another one means that it was made anew

@@ -40,7 +40,9 @@ type world struct {
 	saw        map[string]string // what the repository was told of written keys
 
 	workloads map[string]*workload // by name; nil: no mapping asks for a restart
-	censused  bool
+	censused  []string
+	policy    Policy
+	waves     map[string]int
 	rollouts  []Rollout
 
 	faults map[string]mode // by name of the call, used up once
@@ -87,6 +89,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, faults: map[string]mode{}}
 	w.accepted = "old"
 	w.keep(1, "old", "current")
+	w.waves = map[string]int{}
 	w.run = Run{ID: "run", AccountID: "acc", Strategy: Single, State: Queued, Step: Planned, Begun: Planned, Old: 1}
 	for i := range 3 {
 		name := fmt.Sprintf("s%d", i)
@@ -119,7 +122,7 @@ func text(v vault.Value) (s string) {
 
 func (w *world) engine() *Engine {
 	e := &Engine{Store: w, Vault: w.ring, Targets: w, Clusters: clusters{w}, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
-		Owner: "test", Lease: time.Minute, MaxTries: 5, Saw: w.sees, StuckFor: 10 * time.Millisecond}
+		Policy: func(context.Context, string) (Policy, error) { return w.policy, nil }, Owner: "test", Lease: time.Minute, MaxTries: 5, Saw: w.sees, StuckFor: 10 * time.Millisecond}
 	e.At = func(point string) {
 		w.mu.Lock()
 		die := w.crash == point
@@ -135,14 +138,14 @@ func (w *world) engine() *Engine {
 }
 
 // sees is the repository being told of what was read back.
-func (w *world) sees(_ context.Context, cluster string, seen []Seen) error {
+func (w *world) sees(_ context.Context, _ string, seen []Seen) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	m := w.take("saw")
 	for _, s := range seen {
 		for _, key := range s.Written {
 			if m != fails {
-				w.saw[cluster+"/"+s.Name+":"+key] = text(s.Data[key])
+				w.saw["c1/"+s.Name+":"+key] = text(s.Data[key])
 			}
 		}
 	}

@@ -212,8 +212,12 @@ func noOpenRun(ctx context.Context, tx *Tx, accounts, arg string) error {
 
 // deleteAccounts deletes what refers to the accounts or Secrets, but not their own rows.
 func deleteAccounts(ctx context.Context, tx *Tx, accounts, arg string) error {
+	runs := `WHERE run_id IN (SELECT id FROM runs WHERE account_id IN (` + accounts + `))`
 	for _, text := range []string{
-		`DELETE FROM run_writes WHERE run_id IN (SELECT id FROM runs WHERE account_id IN (` + accounts + `))`,
+		`DELETE FROM run_writes ` + runs,
+		`DELETE FROM run_waves ` + runs,
+		`DELETE FROM run_rollouts ` + runs,
+		`DELETE FROM run_censuses ` + runs,
 		`DELETE FROM runs WHERE account_id IN (` + accounts + `)`,
 		`DELETE FROM versions WHERE account_id IN (` + accounts + `)`,
 		`DELETE FROM secret_keys WHERE secret_id IN (` + accounts + `)`,

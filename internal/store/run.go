@@ -16,14 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, wave, waves`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
 		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
-		&run.Strategy, &run.MadeUnder, &run.Reverts)
+		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Wave, &run.Waves)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -54,7 +54,7 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,0,0,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
 			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts)
 		if err != nil {
@@ -193,7 +193,7 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 	switch {
 	case run.State == rotation.RolledBack:
 		return restage(ctx, tx, run.AccountID, run.New, inventory.Pending, inventory.Retired)
-	case run.Step == rotation.Verified && run.State == rotation.Running:
+	case run.Step == rotation.Verified && run.Begun == rotation.Verified && run.State == rotation.Running:
 		if err := restage(ctx, tx, run.AccountID, run.Old, inventory.Current, inventory.Previous); err != nil {
 			return err
 		}
@@ -220,16 +220,16 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 
 // Writes implements rotation.Store.
 func (s *Store) Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error) {
-	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, s.id, s.namespace, s.name, m.uid, m.key_name, m.on_write, m.place,
+	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, c.name, s.id, s.namespace, s.name, m.uid, m.key_name, m.on_write, m.place,
 		COALESCE(w.state, 'to_do'), COALESCE(w.reason, ''), COALESCE(w.cure, ''), COALESCE(w.taken, ''), COALESCE(w.at, 0)
-		FROM mappings m JOIN secrets s ON s.id = m.secret_id LEFT JOIN run_writes w ON w.mapping_id = m.id AND w.run_id = $1
+		FROM mappings m JOIN secrets s ON s.id = m.secret_id JOIN clusters c ON c.id = s.cluster_id LEFT JOIN run_writes w ON w.mapping_id = m.id AND w.run_id = $1
 		WHERE m.account_id = $2 ORDER BY s.cluster_id, s.namespace, s.name, m.key_name`, run.ID, run.AccountID)
 }
 
 func scanWrite(r scanner) (w rotation.Write, err error) {
 	var at int64
 	var place string
-	err = r.Scan(&w.MappingID, &w.ClusterID, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &w.OnWrite, &place, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
+	err = r.Scan(&w.MappingID, &w.ClusterID, &w.ClusterName, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &w.OnWrite, &place, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
 	w.At = instant(at)
 	if err == nil {
 		w.Place, err = placeOf(place)
@@ -260,10 +260,10 @@ func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
 	}
 	tx.Changed("run", run.ID, 0, run.AccountID)
 	return execOne(ctx, tx, lostLease(), `UPDATE runs SET state = $3, step = $4, begun = $5, new_version = $6, prepared = $7, minted = $8, tries = $9,
-		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15, made_under = $16,
+		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15, made_under = $16, wave = $17,
 		lease_until = CASE WHEN $3 = 'running' THEN lease_until ELSE 0 END WHERE id = $1 AND fence = $2`,
 		run.ID, run.Fence, string(run.State), string(run.Step), string(run.Begun), run.New, []byte(run.Prepared), run.Minted, run.Tries,
-		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved), run.MadeUnder)
+		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved), run.MadeUnder, run.Wave)
 }
 
 func lostLease() error {

@@ -1742,6 +1742,8 @@ export interface components {
         };
         PolicyRotation: {
             blackouts?: components["schemas"]["Blackout"][] | null;
+            /** @description globs of the names of clusters that get a new value first */
+            canary?: string[] | null;
             /** @description five fields, in place of every */
             cron?: string;
             /** @description how long a value is kept */
@@ -1756,6 +1758,10 @@ export interface components {
             onReveal?: string;
             /** @description refused: an account whose login is refused is repaired by the reconcile account */
             reconcile?: string[] | null;
+            /** @description how long to wait between waves; ask: until somebody resumes the run */
+            wavePause?: string;
+            /** @description how many clusters each later wave has, as a number or a share such as 25%; all if not given */
+            waveSize?: string;
             /** @description such as Fri 20:00-Sat 04:00, or 22:00-04:00 for every day */
             windows?: string[] | null;
             /** @description IANA name of the zone of cron and windows; UTC if not given */
@@ -1918,6 +1924,10 @@ export interface components {
             unseen?: string[] | null;
             /** Format: date-time */
             updatedAt: string;
+            /** Format: int64 */
+            wave?: number;
+            /** Format: int64 */
+            waves?: number;
             writes?: components["schemas"]["RunWrite"][] | null;
         };
         RunRollout: {
@@ -1964,6 +1974,8 @@ export interface components {
             secretId: string;
             state: string;
             taken?: string;
+            /** Format: int64 */
+            wave?: number;
         };
         Scope: {
             /** @enum {string} */

@@ -196,6 +196,8 @@ CREATE TABLE runs (
     ended_at    BIGINT NOT NULL,
     policy      TEXT   NOT NULL, -- how a value is generated; empty is the default
     made_under  TEXT   NOT NULL DEFAULT '', -- the mark of the account's policy under which the value was generated
+    wave        BIGINT NOT NULL DEFAULT 0, -- the one that is being written, of waves
+    waves       BIGINT NOT NULL DEFAULT 0,
     reverts     TEXT   NOT NULL DEFAULT '', -- the run whose work this one undoes
     strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
@@ -216,6 +218,14 @@ CREATE TABLE run_writes (
     taken      TEXT   NOT NULL,
     at         BIGINT NOT NULL,
     PRIMARY KEY (run_id, mapping_id)
+);
+
+-- In which order a run's clusters get the new value.
+CREATE TABLE run_waves (
+    run_id     TEXT   NOT NULL REFERENCES runs (id),
+    cluster_id TEXT   NOT NULL,
+    wave       BIGINT NOT NULL CHECK (wave > 0),
+    PRIMARY KEY (run_id, cluster_id)
 );
 
 -- Who held the old value when a run had written the new one; a cluster that is here was asked.
