@@ -108,7 +108,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Still:    s.still,
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
-	s.start(loop, append(timed, runs, fetches), sequencer, connect)
+	undoing := &jobs.Worker{Name: "rollback", Due: s.store.GivenUpRuns, Do: resets.GiveUp, Slots: turnSlots, Every: dueEvery, Log: s.log}
+	s.start(loop, append(timed, runs, fetches, undoing), sequencer, connect)
 	sealed.needsSetup, err = s.unpeopled(ctx)
 	return err
 }

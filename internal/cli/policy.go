@@ -119,7 +119,7 @@ func (k *command) printPolicy(p client.Policy) error {
 	r := p.Rotation
 	facts := []fact{
 		{"name", p.Name}, {"description", p.Description}, {"turns", turns(r)}, {"zone", r.Zone}, {"windows", strings.Join(r.Windows, ", ")}, {"jitter", r.Jitter},
-		{"heartbeat", heartbeat(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)},
+		{"heartbeat", heartbeat(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)}, {"if stuck", r.OnStuck},
 		{"values", valuesOf(p)},
 	}
 	if p.History > 0 {

@@ -13,10 +13,10 @@ import (
 
 // ruleFlags describe a policy. Only those that were given change something; an empty text takes a rule away.
 type ruleFlags struct {
-	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, exclude, waveSize, wavePause string
-	windows, blackouts, reconcile, alphabets, forbid, canary                                          []string
-	length, words, history                                                                            int
-	forbidName                                                                                        bool
+	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, exclude, waveSize, wavePause, onStuck string
+	windows, blackouts, reconcile, alphabets, forbid, canary                                                   []string
+	length, words, history                                                                                     int
+	forbidName                                                                                                 bool
 }
 
 func (p *ruleFlags) flags(f *pflag.FlagSet) {
@@ -34,6 +34,7 @@ func (p *ruleFlags) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&p.canary, "canary", nil, "clusters that get a new value first, as globs of their names")
 	f.StringVar(&p.waveSize, "wave-size", "", "how many clusters each later wave has, such as 3 or 25% (default all)")
 	f.StringVar(&p.wavePause, "wave-pause", "", "how long to wait between waves, or ask: until somebody resumes the run")
+	f.StringVar(&p.onStuck, "on-stuck", "", "what is done with a run that needs attention after its value was proved: rollback (default nothing)")
 	f.IntVar(&p.length, "length", 0, "characters of a value")
 	f.StringSliceVar(&p.alphabets, "alphabets", nil, "classes of characters: lower, upper, digits, symbols")
 	f.StringVar(&p.exclude, "exclude", "", "characters that must not occur")
@@ -49,7 +50,7 @@ func (p *ruleFlags) over(f *pflag.FlagSet, to *client.Policy) error {
 	for name, x := range map[string]struct{ from, to *string }{
 		"description": {&p.description, &to.Description}, "every": {&p.every, &r.Every}, "cron": {&p.cron, &r.Cron}, "zone": {&p.zone, &r.Zone}, "jitter": {&p.jitter, &r.Jitter},
 		"max-age": {&p.maxAge, &r.MaxAge}, "on-reveal": {&p.onReveal, &r.OnReveal}, "heartbeat": {&p.heartbeat, &r.Heartbeat},
-		"wave-size": {&p.waveSize, &r.WaveSize}, "wave-pause": {&p.wavePause, &r.WavePause},
+		"wave-size": {&p.waveSize, &r.WaveSize}, "wave-pause": {&p.wavePause, &r.WavePause}, "on-stuck": {&p.onStuck, &r.OnStuck},
 	} {
 		if f.Changed(name) {
 			*x.to = *x.from

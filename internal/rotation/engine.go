@@ -188,8 +188,23 @@ func (e *Engine) passed(ctx context.Context, run Run, step Step, note string) (R
 	return next, nil
 }
 
-// stop stores that the run cannot go on by itself.
+// stop stores that the run cannot go on by itself. One that needs attention is rolled back if its account's policy says so
+// and that locks nobody out.
 func (e *Engine) stop(ctx context.Context, run Run, state State, reason, cure string) (Run, error) {
+	if state == NeedsAttention && run.canGiveUp() {
+		policy, err := e.policy(ctx, run)
+		if err != nil {
+			return run, err
+		}
+		if run.GivesUp = policy.Rules.OnStuck == OnStuckRollBack; run.GivesUp {
+			cure = "nothing to do: by the account's policy it is rolled back"
+		}
+	}
+	return e.pause(ctx, run, state, reason, cure)
+}
+
+// pause stores that the run waits for somebody or for some time.
+func (e *Engine) pause(ctx context.Context, run Run, state State, reason, cure string) (Run, error) {
 	run.State, run.Reason, run.Cure = state, reason, cure
 	ev := e.event(run, "run."+string(state)).With("reason", reason)
 	if err := e.Store.Advance(ctx, run, ev); err != nil {

@@ -47,11 +47,19 @@ type Rules struct {
 	Waves Waves `json:"waves,omitzero"`
 	// OnReveal is how long after its reveal a value is changed, such as "8h"; empty: a reveal changes nothing.
 	OnReveal string `json:"onReveal,omitempty"`
+	// OnStuck is what is done with a run that needs attention after its value was proved.
+	OnStuck OnStuck `json:"onStuck,omitempty"`
 	// Heartbeat is how often a login with the stored value is tried, such as "6h"; empty is daily, "off" never.
 	Heartbeat string `json:"heartbeat,omitempty"`
 	// Reconcile are the failures of a heartbeat after which the account is repaired by its resource's reconcile account.
 	Reconcile []Failure `json:"reconcile,omitempty"`
 }
+
+// OnStuck is what is done with a run that needs attention after its value was proved. Empty: it waits for a person.
+type OnStuck string
+
+// OnStuckRollBack sets the value before it again, as long as the system takes both.
+const OnStuckRollBack OnStuck = "rollback"
 
 // Failure is what a heartbeat met. That a system did not answer is none: it says nothing of the account.
 type Failure string
@@ -101,6 +109,9 @@ func (p Policy) Check() error {
 		return policyFault("description", "the description is too long", "use up to 1000 bytes")
 	case p.History < 0 || p.History > MaxHistory:
 		return policyFault("history", "the history is from 0 to 100 versions", "give a number in between")
+	}
+	if s := p.Rules.OnStuck; s != "" && s != OnStuckRollBack {
+		return policyFault("onStuck", "that cannot be done with a run that is stuck", "give "+string(OnStuckRollBack)+", or nothing")
 	}
 	for _, f := range p.Rules.Reconcile {
 		if f != LoginRefused {

@@ -14,6 +14,15 @@ type EndStore interface {
 	// CancelRun stores that a run which has sent nothing to its target yet is cancelled; a value that was made for it becomes
 	// retired. It fails with fault.Conflict when the run is under way, has sent something or has ended.
 	CancelRun(ctx context.Context, run Run, reason string, ev audit.Event) error
+	// KeepStuck stores that a run which was to be rolled back without being asked cannot be, and why. It does nothing when the
+	// run went on meanwhile.
+	KeepStuck(ctx context.Context, run Run, cure string, ev audit.Event) error
+}
+
+// canGiveUp reports whether the run can be rolled back without locking anybody out: the system takes both values. A run
+// that only has the old one left to retire is none to undo, and one that undoes another is not undone itself.
+func (r Run) canGiveUp() bool {
+	return r.Strategy == Overlap && r.Old != 0 && r.Reverts == "" && (r.Step == Verified || r.Step == Published)
 }
 
 // CanRollBack says whether the value before a run's can be set again: its own is in use, and it does not go on by itself.
@@ -48,6 +57,20 @@ func (s *Resets) RollBack(ctx context.Context, actor identity.Actor, runID strin
 		return Run{}, err
 	}
 	return s.Start(ctx, actor, Reset{AccountID: run.AccountID, Version: run.Old, Reverts: run.ID})
+}
+
+// GiveUp rolls a run back that its account's policy does not leave stuck. A run that went on meanwhile is left alone.
+func (s *Resets) GiveUp(ctx context.Context, runID string) error {
+	run, err := s.Store.Run(ctx, runID)
+	if err != nil || !run.GivesUp || run.State != NeedsAttention {
+		return err
+	}
+	_, err = s.Start(ctx, worker, Reset{AccountID: run.AccountID, Version: run.Old, Reverts: run.ID, Why: "the account's policy rolls back what is stuck"})
+	if err == nil || fault.KindOf(err) == "" || unreachable(err) {
+		return err
+	}
+	ev := audit.New(worker, "run.kept", audit.Object{Kind: "account", ID: run.AccountID}).WithRun(run.ID).Failed(reason(err))
+	return s.Store.KeepStuck(ctx, run, "it could not be rolled back: "+reason(err)+"; "+cure(err, "mend that and roll it back, or resume it"), ev)
 }
 
 // CanCancel says whether a run can be given up without a trace: it has sent nothing and is not under way. Otherwise the

@@ -36,3 +36,40 @@ func codeOf(err error) string {
 	}
 	return ""
 }
+
+func TestWhatIsStuckIsGivenUpIfThePolicySaysSoAndNobodyIsLockedOut(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(w *world)
+		want   bool
+	}{
+		"a rollout is stuck":           {func(*world) {}, true},
+		"a key that cannot be written": {func(w *world) { w.secrets["c1/s1"].immutable = true }, true},
+		"a later wave is stuck":        {func(w *world) { w.inClusters(Waves{Canary: []string{"prod-eu"}}) }, true},
+		"the policy does not say so":   {func(w *world) { w.policy.Rules.OnStuck = "" }, false},
+		"the system takes one value":   {func(w *world) { w.run.Strategy = Single }, false},
+		"it undoes another run itself": {func(w *world) { w.run.Reverts = "first" }, false},
+		"a workload asks":              {func(w *world) { w.workloads["worker"].stuck = ""; w.ask() }, false},
+		"a wave waits for its go-ahead": {func(w *world) {
+			w.workloads["worker"].stuck = ""
+			w.inClusters(Waves{Canary: []string{"prod-eu"}, Pause: PauseAsk})
+		}, false},
+	} {
+		w := newWorld(t).withWorkloads()
+		w.run.Strategy, w.policy.Rules.OnStuck = Overlap, OnStuckRollBack
+		w.workloads["worker"].stuck = "2 pods cannot pull their image"
+		tt.change(w)
+		if err := w.resume(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if w.run.State != NeedsAttention || w.run.GivesUp != tt.want {
+			t.Errorf("%s: %s (%s), gives up: %v, should be %v", name, w.run.State, w.run.Reason, w.run.GivesUp, tt.want)
+		}
+	}
+}
+
+// ask makes every mapping ask before a restart.
+func (w *world) ask() {
+	for i := range w.writes {
+		w.writes[i].OnWrite = OnWriteAsk
+	}
+}

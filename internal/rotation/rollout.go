@@ -78,7 +78,11 @@ func (e *Engine) restarted(ctx context.Context, run Run, writes []Write) (Run, e
 	done, state, why, what := judgeRollouts(all)
 	switch {
 	case state == NeedsAttention:
-		return e.stop(ctx, run, NeedsAttention, run.inWave(fmt.Sprintf("%d of %d workloads are not on the new value; first: %s", len(all)-done, len(all), why)), what)
+		stop := e.stop
+		if !slices.ContainsFunc(all, func(r Rollout) bool { return r.State == RolloutStuck }) {
+			stop = e.pause // those that ask are waited for
+		}
+		return stop(ctx, run, NeedsAttention, run.inWave(fmt.Sprintf("%d of %d workloads are not on the new value; first: %s", len(all)-done, len(all), why)), what)
 	case failed != nil:
 		return e.retry(ctx, run, run.inWave("who reads the keys is not known: "+reason(failed)), cure(failed, "bring the cluster back; the run goes on by itself, or resume it"))
 	case state == Waiting:

@@ -121,6 +121,8 @@ type Run struct {
 	MadeUnder string
 	// Reverts is the run whose work this one undoes; empty for any other.
 	Reverts string
+	// GivesUp is set when the run needs attention and is to be rolled back without being asked, as its account's policy says.
+	GivesUp bool
 	// Due is the time by which a schedule began the run; zero of any other. It is not stored.
 	Due time.Time
 

@@ -113,8 +113,11 @@ func (w Waves) order(clusters map[string]string) (map[string]int, error) {
 }
 
 // waved returns which wave each of the run's clusters belongs to, and stores it the first time. A cluster that joined since
-// goes with the last wave. A run of one wave stores none.
+// goes with the last wave. A run of one wave stores none; one that undoes another has one, since what it sets was in use.
 func (e *Engine) waved(ctx context.Context, run Run, writes []Write) (Run, map[string]int, error) {
+	if run.Reverts != "" {
+		return run, nil, nil
+	}
 	waves, err := e.Store.Waves(ctx, run)
 	if err != nil {
 		return run, nil, err
@@ -178,11 +181,11 @@ func (e *Engine) next(ctx context.Context, run Run, writes []Write) (Run, error)
 	e.at("published:before-wave")
 	switch {
 	case pause < 0:
-		return e.stop(ctx, after, NeedsAttention, fmt.Sprintf("wave %d of %d is proved; the next one waits for a person", run.Wave, run.Waves),
+		return e.pause(ctx, after, NeedsAttention, fmt.Sprintf("wave %d of %d is proved; the next one waits for a person", run.Wave, run.Waves),
 			"resume the run to begin it, or roll the run back")
 	case pause > 0:
 		after.NotBefore = time.Now().Add(pause)
-		return e.stop(ctx, after, Waiting, fmt.Sprintf("wave %d of %d is proved; the next one begins after a pause", run.Wave, run.Waves),
+		return e.pause(ctx, after, Waiting, fmt.Sprintf("wave %d of %d is proved; the next one begins after a pause", run.Wave, run.Waves),
 			"nothing to do: it goes on by itself; or resume it now")
 	}
 	err = e.Store.Advance(ctx, after, e.event(run, "run.wave").With("wave", fmt.Sprint(run.Wave)))

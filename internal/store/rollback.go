@@ -25,6 +25,24 @@ func endReverted(ctx context.Context, tx *Tx, run rotation.Run) error {
 		run.Reverts, run.AccountID, "run "+run.ID+" sets the value before it again", now)
 }
 
+// GivenUpRuns returns the ids of up to limit runs that are to be rolled back without being asked.
+func (s *Store) GivenUpRuns(ctx context.Context, _ time.Time, limit int) ([]string, error) {
+	return queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM runs WHERE gives_up = 1 AND state = 'needs_attention' ORDER BY id LIMIT $1`, limit)
+}
+
+// KeepStuck implements rotation.EndStore.
+func (s *Store) KeepStuck(ctx context.Context, run rotation.Run, cure string, ev audit.Event) error {
+	return s.write(ctx, func(tx *Tx) error {
+		n, err := exec(ctx, tx, `UPDATE runs SET gives_up = 0, cure = $3, updated_at = $4 WHERE id = $1 AND fence = $2 AND gives_up = 1 AND state = 'needs_attention'`,
+			run.ID, run.Fence, cure, micro(time.Now()))
+		if err != nil || n == 0 {
+			return err
+		}
+		tx.Changed("run", run.ID, 0, run.AccountID)
+		return record(ctx, tx, ev)
+	})
+}
+
 // CancelRun implements rotation.EndStore.
 func (s *Store) CancelRun(ctx context.Context, run rotation.Run, reason string, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -90,6 +91,39 @@ func TestARunThatHasSentNothingIsCancelled(t *testing.T) {
 			if want := map[int64]inventory.Stage{1: inventory.Current, 2: inventory.Retired}[v.Number]; v.Stage != want {
 				t.Errorf("version %d is %s, should be %s", v.Number, v.Stage, want)
 			}
+		}
+	})
+}
+
+func TestARunThatIsGivenUp(t *testing.T) {
+	databases.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		run := verified(t, s, newRun(mapped(t, s, 1)), "")
+		given := func() []string {
+			ids, err := s.GivenUpRuns(ctx, time.Now(), 5)
+			must(t, err)
+			return ids
+		}
+		stuck := func() {
+			run.State, run.GivesUp = rotation.NeedsAttention, true
+			must(t, s.Advance(ctx, run, happened("run.needs_attention")))
+		}
+		stuck()
+		if got, err := s.Run(ctx, run.ID); err != nil || !got.GivesUp || !slices.Equal(given(), []string{run.ID}) {
+			t.Fatalf("stored: %+v, given up: %v, %v", got, given(), err)
+		}
+		must(t, s.KeepStuck(ctx, run, "mend that", happened("run.kept")))
+		if got, err := s.Run(ctx, run.ID); err != nil || got.GivesUp || got.Cure != "mend that" || len(given()) != 0 {
+			t.Errorf("kept: %+v, given up: %v, %v", got, given(), err)
+		}
+		stuck()
+		must(t, s.Requeue(ctx, run.ID, happened("run.resume")))
+		if got, err := s.Run(ctx, run.ID); err != nil || got.GivesUp || len(given()) != 0 {
+			t.Errorf("resumed by a person: %+v, given up: %v, %v", got, given(), err)
+		}
+		must(t, s.KeepStuck(ctx, run, "too late", happened("run.kept")))
+		if got, err := s.Run(ctx, run.ID); err != nil || got.Cure != "" {
+			t.Errorf("the run that went on says %q: %v", got.Cure, err)
 		}
 	})
 }

@@ -16,14 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, wave, waves`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, wave, waves, gives_up`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
 		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
-		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Wave, &run.Waves)
+		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Wave, &run.Waves, &run.GivesUp)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -54,7 +54,7 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,0,0,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,0,0,0,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
 			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts)
 		if err != nil {
@@ -99,7 +99,7 @@ func (s *Store) DueRuns(ctx context.Context, now time.Time, limit int) ([]string
 func (s *Store) Requeue(ctx context.Context, id string, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
 		err := execOne(ctx, tx, fault.New(fault.Conflict, "this run neither waits nor needs attention").WithUnchanged("nothing was changed"),
-			`UPDATE runs SET state = 'queued', tries = 0, not_before = 0, reason = '', cure = '', lease_until = 0, fence = fence + 1, updated_at = $2
+			`UPDATE runs SET state = 'queued', tries = 0, not_before = 0, gives_up = 0, reason = '', cure = '', lease_until = 0, fence = fence + 1, updated_at = $2
 			WHERE id = $1 AND state IN ('waiting', 'needs_attention')`, id, micro(time.Now()))
 		if err != nil {
 			return err
@@ -260,10 +260,10 @@ func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
 	}
 	tx.Changed("run", run.ID, 0, run.AccountID)
 	return execOne(ctx, tx, lostLease(), `UPDATE runs SET state = $3, step = $4, begun = $5, new_version = $6, prepared = $7, minted = $8, tries = $9,
-		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15, made_under = $16, wave = $17,
+		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15, made_under = $16, wave = $17, gives_up = $18,
 		lease_until = CASE WHEN $3 = 'running' THEN lease_until ELSE 0 END WHERE id = $1 AND fence = $2`,
 		run.ID, run.Fence, string(run.State), string(run.Step), string(run.Begun), run.New, []byte(run.Prepared), run.Minted, run.Tries,
-		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved), run.MadeUnder, run.Wave)
+		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved), run.MadeUnder, run.Wave, flag(run.GivesUp))
 }
 
 func lostLease() error {

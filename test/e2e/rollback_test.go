@@ -44,18 +44,8 @@ spec:
 	broken("null")
 	back, err := w.admin.RollBackRun(ctx, stuck.ID)
 	must(t, err)
-	w.eventually("the roll-back is done", func() bool {
-		back, err = w.admin.Run(ctx, back.ID)
-		must(t, err)
-		if back.State == "needs_attention" {
-			t.Fatalf("the roll-back: %+v", back)
-		}
-		return back.State == "done"
-	})
+	back = w.undone(stuck.ID, back.ID)
 	reader.stop()
-	if stuck, err = w.admin.Run(ctx, stuck.ID); err != nil || stuck.State != "rolled_back" {
-		t.Errorf("the first run is %s (%s): %v", stuck.State, stuck.Reason, err)
-	}
 	if reader.refused.Load() != 0 || reader.logins.Load() == 0 || reader.last != old {
 		t.Errorf("%d of %d logins were refused; the reader ends with the old password: %v", reader.refused.Load(), reader.logins.Load(), reader.last == old)
 	}
@@ -68,4 +58,43 @@ spec:
 	if got := strings.Fields(marks); len(got) != 3 || got[0] != back.ID || got[1] != back.ID || got[2] != back.ID {
 		t.Errorf("the pods carry %v, should carry %s", got, back.ID)
 	}
+
+	// The same once more, and nobody asks for the roll-back: the policy does.
+	w.say("policy", "create", "careful", "--on-stuck", "rollback")
+	w.say("policy", "assign", "careful", "--account", "cache/shop")
+	broken(`"CrashLoopBackOff"`)
+	run, err := w.admin.Reset(ctx, account, client.Reset{})
+	must(t, err)
+	var by client.Run
+	w.eventually("the policy rolls the run back", func() bool {
+		for _, r := range w.runs(account) {
+			if r.Reverts == run.ID {
+				by = r
+			}
+		}
+		return by.ID != ""
+	})
+	broken("null")
+	w.undone(run.ID, by.ID)
+	if now, err := w.admin.Reveal(ctx, account, client.Reveal{}); err != nil || now.Value.Text() != old || redisLogin(ctx, port, old) != nil || by.Actor != "rotation-worker" {
+		t.Errorf("the vault has the old password: %v (%v); %s began the roll-back", now.Value.Text() == old, err, by.Actor)
+	}
+}
+
+// undone waits until the second run is done, and returns it; the first then counts as rolled back.
+func (w *pagesWorld) undone(first, second string) (back client.Run) {
+	w.t.Helper()
+	w.eventually("the roll-back is done", func() (done bool) {
+		var err error
+		back, err = w.admin.Run(w.t.Context(), second)
+		must(w.t, err)
+		if back.State == "needs_attention" {
+			w.t.Fatalf("the roll-back: %+v", back)
+		}
+		return back.State == "done"
+	})
+	if got, err := w.admin.Run(w.t.Context(), first); err != nil || got.State != "rolled_back" {
+		w.t.Errorf("the first run is %s (%s): %v", got.State, got.Reason, err)
+	}
+	return back
 }

@@ -1756,6 +1756,11 @@ export interface components {
             maxAge?: string;
             /** @description how long after its reveal a value is changed; not at all if not given */
             onReveal?: string;
+            /**
+             * @description rollback: a run that needs attention after its value was proved is rolled back while both values are valid
+             * @enum {string}
+             */
+            onStuck?: "rollback" | "";
             /** @description refused: an account whose login is refused is repaired by the reconcile account */
             reconcile?: string[] | null;
             /** @description how long to wait between waves; ask: until somebody resumes the run */

@@ -198,6 +198,7 @@ CREATE TABLE runs (
     made_under  TEXT   NOT NULL DEFAULT '', -- the mark of the account's policy under which the value was generated
     wave        BIGINT NOT NULL DEFAULT 0, -- the one that is being written, of waves
     waves       BIGINT NOT NULL DEFAULT 0,
+    gives_up    BIGINT NOT NULL DEFAULT 0 CHECK (gives_up IN (0, 1)), -- it is to be rolled back without being asked
     reverts     TEXT   NOT NULL DEFAULT '', -- the run whose work this one undoes
     strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
@@ -208,6 +209,7 @@ CREATE INDEX runs_account ON runs (account_id);
 CREATE INDEX runs_state ON runs (state, id);
 CREATE INDEX runs_created ON runs (created_at, id);
 CREATE INDEX runs_due ON runs (not_before) WHERE state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_gives_up ON runs (id) WHERE gives_up = 1 AND state = 'needs_attention';
 
 CREATE TABLE run_writes (
     run_id     TEXT   NOT NULL REFERENCES runs (id),
