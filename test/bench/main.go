@@ -39,12 +39,15 @@ func (o options) wants(name string) bool {
 	return o.only == "" || slices.Contains(strings.Split(o.only, ","), name)
 }
 
+// wantsAny reports whether one of the figures is to be taken.
+func (o options) wantsAny(names []string) bool { return slices.ContainsFunc(names, o.wants) }
+
 func main() {
 	o := options{secrets: 10_000, spaces: 500, targets: 1_000, clients: 64}
 	flag.StringVar(&o.keyturn, "keyturn", filepath.Join("bin", "keyturn"), "the binary to measure")
 	flag.StringVar(&o.out, "out", filepath.Join("bench", "out.json"), "the file that gets the figures")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each is measured; the median counts")
-	flag.StringVar(&o.only, "only", "", "figures to take beside fetch_10k, separated by commas (console: all of the console); empty: all")
+	flag.StringVar(&o.only, "only", "", "figures to take, separated by commas (console: all of the console; fetch_10k comes with those of one cluster); empty: all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -45,6 +45,26 @@ func measure(ctx context.Context, o options) (figures []figure, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if o.wantsAny(oneCluster) {
+		if figures, err = o.single(ctx, dir); err != nil {
+			return nil, err
+		}
+	}
+	if o.wantsAny(fleetFigures) {
+		more, err := o.fleet(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, more...)
+	}
+	return figures, nil
+}
+
+// oneCluster are the names of what is measured with a single cluster.
+var oneCluster = []string{"fetch_10k", "rss_10k", "reveal", "publish_1000", "start", consoleFigures}
+
+// single takes the figures that need one cluster.
+func (o options) single(ctx context.Context, dir string) (figures []figure, err error) {
 	say("starting a control plane and filling it with %d Secrets in %d namespaces (about half a minute)", o.secrets, o.spaces)
 	plane, err := testbed.StartControlPlane(ctx, testbed.Options{Name: "bench", Dir: filepath.Join(dir, "kube")})
 	if err != nil {
