@@ -1,12 +1,14 @@
 package story
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -64,10 +66,15 @@ func (e *exitError) Error() string {
 
 // execute runs one command of the program as p. Values are in stdin or in files: arguments are seen by the whole machine.
 func execute(ctx context.Context, program string, p person, stdin string, args ...string) (string, error) {
+	return executeTo(ctx, io.Discard, program, p, stdin, args...)
+}
+
+// executeTo is execute that also copies what the command prints, while it runs.
+func executeTo(ctx context.Context, out io.Writer, program string, p person, stdin string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{"HOME=" + p.home, "PATH=/usr/bin:/bin"}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), io.MultiWriter(&stdout, out), &stderr
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	if ctx.Err() != nil {
@@ -82,6 +89,22 @@ func execute(ctx context.Context, program string, p person, stdin string, args .
 // keyturn is execute for somebody who is at the stage's server.
 func (s *Stage) keyturn(ctx context.Context, p person, stdin string, args ...string) (string, error) {
 	return execute(ctx, s.cfg.Program, p, stdin, append(args, "--server", s.server.url)...)
+}
+
+// stream runs a command as the administrator and hands on each line that it prints, as it comes.
+func (s *Stage) stream(ctx context.Context, line func(string), args ...string) error {
+	out, printed := io.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			line(lines.Text())
+		}
+	}()
+	_, err := executeTo(ctx, printed, s.cfg.Program, s.anna, "", append(args, "--server", s.server.url)...)
+	_ = printed.Close()
+	<-done
+	return err
 }
 
 // admin runs a command as the administrator.

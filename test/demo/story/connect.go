@@ -13,7 +13,7 @@ import (
 
 func applyConnector(ctx context.Context, s *Stage) error {
 	for _, site := range s.sites {
-		manifest, err := s.admin(ctx, "cluster", "config")
+		manifest, err := s.admin(ctx, "cluster", "config", "--restart")
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func provedConnector(ctx context.Context, s *Stage) (string, error) {
 		}
 		s.secrets = append(s.secrets, string(token))
 		for right, want := range map[string]string{
-			"list secrets": "yes", "patch secrets": "yes", "create secrets": "no", "delete secrets": "no", "create pods": "no", "patch namespaces": "no",
+			"list secrets": "yes", "patch secrets": "yes", "create secrets": "no", "delete secrets": "no", "patch deployments.apps": "yes", "create pods": "no", "delete pods": "no", "patch namespaces": "no",
 		} {
 			verb, what, _ := strings.Cut(right, " ")
 			// kubectl exits with 1 when the answer is no, so the answer is what counts.
@@ -54,12 +54,12 @@ func provedConnector(ctx context.Context, s *Stage) (string, error) {
 			}
 		}
 	}
-	return "kubectl: it may list and patch Secrets, not create or delete", nil
+	return "kubectl: it may patch Secrets and restart, not create or delete", nil
 }
 
 // connection is how the command line is told of a site's cluster; the token comes from standard input.
 func (s *site) connection() []string {
-	return []string{s.name, "--url", s.plane.URL, "--ca-file", filepath.Join(s.plane.Dir, "ca.crt"), "--token-file", "-"}
+	return []string{s.name, "--url", s.plane.URL, "--ca-file", filepath.Join(s.plane.Dir, "ca.crt"), "--token-file", "-", "--restart"}
 }
 
 func testClusters(ctx context.Context, s *Stage) error {

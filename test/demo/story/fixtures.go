@@ -11,8 +11,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
+	"net/url"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -43,10 +45,11 @@ var namespaces = []string{"shop", "billing", "platform"}
 // object is a Kubernetes object as JSON.
 type object = map[string]any
 
-// place is one key of one Secret in one cluster.
+// place is one key of one Secret in one cluster. The password is the key's whole value, or stands in it by a format.
 type place struct {
 	site                   int
 	namespace, secret, key string
+	format                 string
 }
 
 // path is the place as the command line writes it.
@@ -55,7 +58,24 @@ func (s *Stage) path(p place) string {
 }
 
 // mapped are the keys that carry the password of role.
-var mapped = []place{{0, "shop", "db", "password"}, {0, "billing", "orders", "DB_PASSWORD"}, {1, "shop", "db", "password"}}
+var mapped = []place{{0, "shop", "db", "password", ""}, {0, "billing", "orders", "DB_PASSWORD", ""}, {1, "shop", "db", "password", ""}, {1, "billing", "ledger", "DATABASE_URL", "url"}}
+
+// dsn is what a program of the story connects with, and dsnPassword the password in it.
+func dsn(password string) string {
+	return (&url.URL{Scheme: "postgresql", User: url.UserPassword(role, password), Host: "db.example:5432", Path: "/orders", RawQuery: "sslmode=verify-full&application_name=ledger"}).String()
+}
+
+func dsnPassword(text string) (string, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", errors.New("kubectl: the URL is none any more")
+	}
+	password, _ := u.User.Password()
+	if text != dsn(password) {
+		return "", errors.New("kubectl: more of the URL than its password was changed")
+	}
+	return password, nil
+}
 
 // fill makes the Secrets in both clusters and the roles in PostgreSQL.
 func (s *Stage) fill(ctx context.Context) (string, error) {
@@ -90,7 +110,7 @@ func (s *Stage) fill(ctx context.Context) (string, error) {
 		}
 		s.before = append(s.before, o)
 	}
-	return fmt.Sprintf("%d Secrets", made), nil
+	return fmt.Sprintf("%d Secrets", made), s.deploy(ctx)
 }
 
 // create makes objects with kubectl, as an administrator would.
@@ -139,8 +159,10 @@ func (s *Stage) objects(at int) ([]object, error) {
 		secret("platform", "empty", opaque, nil),
 		frozen, robot,
 	)
-	if at == mapped[1].site {
+	if at == 0 {
 		out = append(out, secret("billing", "orders", opaque, data{"DB_USER": []byte(role), "DB_PASSWORD": db, "API_KEY": []byte(rand.Text())}))
+	} else {
+		out = append(out, secret("billing", "ledger", opaque, data{"DATABASE_URL": []byte(dsn(s.first)), "API_KEY": []byte(rand.Text())}))
 	}
 	return out, nil
 }

@@ -37,6 +37,15 @@ func value(o object, key string) (string, error) {
 	return string(b), err
 }
 
+// password returns the one that stands in the place of a Secret that kubectl read.
+func (p place) password(o object) (string, error) {
+	v, err := value(o, p.key)
+	if err == nil && p.format != "" {
+		v, err = dsnPassword(v)
+	}
+	return v, err
+}
+
 // untouched fails if anything of a Secret but the key, its writer and the version of the whole changed.
 func untouched(before, after object, key string) error {
 	a, err := without(before, key)
@@ -97,7 +106,7 @@ func managed(o object, key string) error {
 	return nil
 }
 
-// turned proves with kubectl and psql that the key was turned everywhere: one new value in the three keys, with which the
+// turned proves with kubectl and psql that the key was turned everywhere: one new password in every mapped key, with which the
 // role logs in and sees its table; the old one refused; nothing else of the Secrets changed; no password in the log of
 // PostgreSQL, which shows every statement. It makes the new value the current one.
 func (s *Stage) turned(ctx context.Context) error {
@@ -107,7 +116,7 @@ func (s *Stage) turned(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		v, err := value(o, at.key)
+		v, err := at.password(o)
 		if err != nil {
 			return err
 		}
@@ -117,7 +126,7 @@ func (s *Stage) turned(ctx context.Context) error {
 		found = append(found, v)
 	}
 	if now := slices.Compact(found); len(now) != 1 || now[0] == s.current || len(now[0]) < 16 {
-		return errors.New("kubectl: the three keys do not hold one new value")
+		return errors.New("kubectl: the mapped keys do not hold one new password")
 	}
 	now := found[0]
 	out, err := s.psql(ctx, role, now, "SELECT session_user, count(*) FROM orders")

@@ -11,6 +11,7 @@ import (
 
 // show writes one line for each thing that happens. On a terminal the line of what is under way counts its seconds.
 type show struct {
+	mu       sync.Mutex // guards out: lines are told while the seconds are counted
 	out      io.Writer
 	terminal bool
 	width    int // of the terminal; 0 is no limit
@@ -28,6 +29,17 @@ const titleWidth = 62
 
 // say writes a line as it is.
 func (w *show) say(format string, args ...any) { _, _ = fmt.Fprintf(w.out, format+"\n", args...) }
+
+// tell writes a line of what is under way, below the lines of what is done.
+func (w *show) tell(line string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := "       " + line
+	if w.terminal {
+		text = "\r" + strings.Repeat(" ", titleWidth+16) + "\r" + w.paint(dim, text)
+	}
+	_, _ = fmt.Fprintln(w.out, text)
+}
 
 // during runs f and writes its line: number (empty if it has none), title, how long it took and how it was proved.
 func (w *show) during(number, title string, f func() (string, error)) error {
@@ -76,7 +88,9 @@ func (w *show) count(number, title string, began time.Time) (stop func()) {
 		tick := time.NewTicker(100 * time.Millisecond)
 		defer tick.Stop()
 		for {
+			w.mu.Lock()
 			_, _ = fmt.Fprintf(w.out, "\r%s", w.line("…", dim, number, title, time.Since(began), ""))
+			w.mu.Unlock()
 			select {
 			case <-quit:
 				_, _ = fmt.Fprintf(w.out, "\r%s\r", strings.Repeat(" ", titleWidth+16))

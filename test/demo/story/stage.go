@@ -53,6 +53,8 @@ type Stage struct {
 	reconcile   string // password of the role keyturn_reconcile
 	secrets     []string
 	before      []map[string]any             // the mapped Secrets as they were before the first reset
+	pods        map[string]pod               // of the workloads that read them, by uid, as they were last looked at
+	lastRun     string                       // the reset that was proved last
 	ended       string                       // secret of a session that was signed out of
 	downloads   map[string][]json.RawMessage // by site
 	auditKey    string
@@ -71,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Stage, error) {
 	s := &Stage{cfg: cfg, folder: folder, show: show{out: cfg.Out, terminal: cfg.Terminal, width: cfg.Width}}
 	err = s.show.during("", "Two Kubernetes control planes and PostgreSQL start", func() (string, error) { return "", s.start(ctx) })
 	if err == nil {
-		err = s.show.during("", "Namespaces, Secrets of every type, a database role", func() (string, error) { return s.fill(ctx) })
+		err = s.show.during("", "Secrets of every type, two workloads, a database role", func() (string, error) { return s.fill(ctx) })
 	}
 	if err == nil {
 		err = s.people()
@@ -86,7 +88,7 @@ func Open(ctx context.Context, cfg Config) (*Stage, error) {
 func (s *Stage) start(ctx context.Context) error {
 	var clustersErr, postgresErr error
 	var wg sync.WaitGroup
-	wg.Go(func() { s.clusters, clustersErr = testbed.StartClusters(ctx, 2) })
+	wg.Go(func() { s.clusters, clustersErr = testbed.StartClustersWithNodes(ctx, 2, 1) })
 	wg.Go(func() { s.postgres, postgresErr = testbed.StartPostgres(ctx, testbed.PostgresOptions{}) })
 	wg.Wait()
 	if err := errors.Join(clustersErr, postgresErr); err != nil {

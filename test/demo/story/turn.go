@@ -9,7 +9,11 @@ import (
 
 func mapKeys(ctx context.Context, s *Stage) error {
 	for _, at := range mapped {
-		if _, err := s.admin(ctx, "mapping", "add", appAccount, s.path(at)); err != nil {
+		args := []string{"mapping", "add", appAccount, s.path(at)}
+		if at.format != "" {
+			args = append(args, "--format", at.format)
+		}
+		if _, err := s.admin(ctx, args...); err != nil {
 			return err
 		}
 	}
@@ -23,7 +27,7 @@ func provedMappings(ctx context.Context, s *Stage) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if v, err := value(o, at.key); err != nil || v != s.first {
+		if v, err := at.password(o); err != nil || v != s.first {
 			return "", fmt.Errorf("kubectl: %s does not hold the password that was mapped (%w)", s.path(at), err)
 		}
 	}
@@ -46,14 +50,16 @@ func provedMappings(ctx context.Context, s *Stage) (string, error) {
 	return "kubectl reads the password there; other values are refused", err
 }
 
-func resetAccount(ctx context.Context, s *Stage) error {
-	_, err := s.admin(ctx, "account", "reset", appAccount, "--generate", "--length", "40", "--wait")
+func resetAccount(ctx context.Context, s *Stage) (err error) {
+	s.lastRun, err = s.watched(ctx, "account", "reset", appAccount, "--generate", "--length", "40", "--wait")
 	return err
 }
 
-const provedTurned = "psql: new in, old refused; kubectl: 3 keys, nothing else; logs clean"
+const provedTurned = "psql: new in, old refused; kubectl: 4 keys, 6 new pods, nothing else; logs clean"
 
-func provedReset(ctx context.Context, s *Stage) (string, error) { return provedTurned, s.turned(ctx) }
+func provedReset(ctx context.Context, s *Stage) (string, error) {
+	return provedTurned, errors.Join(s.turned(ctx), s.restarted(ctx, s.lastRun))
+}
 
 func lookAtVersions(ctx context.Context, s *Stage) error {
 	type version struct {
@@ -117,7 +123,7 @@ func crash(ctx context.Context, s *Stage) error {
 	if err := s.server.start(ctx); err != nil {
 		return err
 	}
-	_, err = s.admin(ctx, "rotation", "watch", s.interrupted)
+	_, err = s.watched(ctx, "rotation", "watch", s.interrupted)
 	return err
 }
 
@@ -143,4 +149,6 @@ func (s *Stage) breakOff(ctx context.Context) error {
 	return err
 }
 
-func provedCrash(ctx context.Context, s *Stage) (string, error) { return provedTurned, s.turned(ctx) }
+func provedCrash(ctx context.Context, s *Stage) (string, error) {
+	return provedTurned, errors.Join(s.turned(ctx), s.restarted(ctx, s.interrupted))
+}
