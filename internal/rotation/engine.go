@@ -113,28 +113,44 @@ func (e *Engine) Resume(ctx context.Context, runID string) error {
 	return nil
 }
 
-// hold renews the run's lease until stop is called, and cancels the returned context when the lease is lost.
+// hold renews the run's lease until stop is called, and cancels the returned context when the lease is lost, or has ended
+// while it could not be renewed: whoever holds none, because it was frozen or cut off from the repository, must not go on as
+// if it were alone.
 func (e *Engine) hold(ctx context.Context, run Run) (held context.Context, stop func()) {
 	held, cancel := context.WithCancelCause(ctx)
 	var done sync.WaitGroup
 	done.Go(func() {
 		tick := time.NewTicker(e.Lease / 3)
 		defer tick.Stop()
-		for {
+		for renewed := time.Now(); ; {
 			select {
 			case <-held.Done():
 				return
 			case <-tick.C:
 			}
-			err := e.Store.Renew(held, run, e.Lease)
-			if errors.Is(err, fault.Stale) {
+			if time.Since(renewed) >= e.Lease {
+				cancel(fault.New(fault.Stale, "the lease ended before it could be renewed").WithCode("lease-lost"))
+				return
+			}
+			began := time.Now()
+			err := e.renew(held, run)
+			if err == nil {
+				renewed = began
+			} else if errors.Is(err, fault.Stale) {
 				cancel(err)
-			} else if err != nil && held.Err() == nil {
+			} else if held.Err() == nil {
 				e.Log.WarnContext(held, "lease not renewed", "run", run.ID, "err", err)
 			}
 		}
 	})
 	return held, func() { cancel(nil); done.Wait() }
+}
+
+// renew makes the lease hold for its whole time again, if the repository answers soon.
+func (e *Engine) renew(ctx context.Context, run Run) error {
+	ctx, cancel := context.WithTimeout(ctx, e.Lease/3)
+	defer cancel()
+	return e.Store.Renew(ctx, run, e.Lease)
 }
 
 // advance carries out the step after run.Step and stores it.

@@ -1,7 +1,10 @@
 package rotation
 
 import (
+	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/fault"
 )
@@ -147,6 +150,38 @@ func TestAStaleFenceStoresNothing(t *testing.T) {
 	if w.run.Step != Planned || len(w.versions) != 1 {
 		t.Errorf("the stale worker stored %+v", w.run)
 	}
+}
+
+// cutOff is a store that a worker reaches no more once it has begun.
+type cutOff struct{ *world }
+
+func (c cutOff) Renew(context.Context, Run, time.Duration) error {
+	return fault.New(fault.Unavailable, "the repository does not answer")
+}
+
+func TestAWorkerWhoseLeaseHasEndedChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, strategy := range []Strategy{Single, Overlap} {
+			w := newWorld(t)
+			w.run.Strategy = strategy
+			e := w.engine()
+			e.Store = cutOff{w}
+			w.on = func(point string) { // it is held up right before it would send the change, for longer than its lease
+				if point == "applied:before-effect" {
+					time.Sleep(e.Lease + time.Second)
+				}
+			}
+			_ = e.Resume(t.Context(), "run")
+			if w.changes != 0 {
+				t.Errorf("%s: a worker that held no lease any more changed the target", strategy)
+			}
+			w.on = nil
+			if err := w.resume(); err != nil {
+				t.Fatal(err)
+			}
+			w.turned(string(strategy))
+		}
+	})
 }
 
 func TestARejectedValueIsMadeAnew(t *testing.T) {

@@ -66,11 +66,11 @@ func (c clusters) Readers(_ context.Context, secrets [][2]string) (out Census, e
 	return out, nil
 }
 
-func (c clusters) Restart(_ context.Context, at Workload, marker string) error {
+func (c clusters) Restart(ctx context.Context, at Workload, marker string) error {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	m := c.w.take("cluster:restart")
-	if m == fails {
+	if m == fails || ctx.Err() != nil {
 		return errInjected
 	}
 	x := c.w.workloads[at.Name]
@@ -83,8 +83,9 @@ func (c clusters) Restart(_ context.Context, at Workload, marker string) error {
 	if x.marker != marker {
 		x.marker = marker
 		x.marks++
-		if x.stuck == "" {
-			x.holds = []string{c.w.secrets["c1/"+x.reads].data["password"], c.w.secrets["c1/"+x.reads].data["password"]}
+		c.w.restarts[at.Name+" "+marker]++
+		if s := c.w.secrets["c1/"+x.reads]; x.stuck == "" && s != nil {
+			x.holds = []string{s.data["password"], s.data["password"]}
 		}
 	}
 	if m == lost {
@@ -122,14 +123,14 @@ func (w *world) Rollouts(context.Context, Run) (known []string, all []Rollout, e
 }
 
 func (w *world) SaveCensus(_ context.Context, run Run, cluster, _ string, all []Rollout, ev audit.Event) error {
-	return w.with("census", run.Fence, func() {
+	return w.with("census", run, func() {
 		w.censused, w.rollouts = append(w.censused, cluster), append(w.rollouts, all...)
 		w.events = append(w.events, ev)
 	})
 }
 
 func (w *world) SaveRollouts(_ context.Context, run Run, some []Rollout, evs []audit.Event) error {
-	return w.with("rollouts", run.Fence, func() {
+	return w.with("rollouts", run, func() {
 		for _, r := range some {
 			for i := range w.rollouts {
 				if w.rollouts[i].Workload == r.Workload {

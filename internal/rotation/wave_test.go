@@ -20,7 +20,7 @@ func (w *world) Waves(context.Context, Run) (map[string]int, error) {
 }
 
 func (w *world) SaveWaves(_ context.Context, run Run, waves map[string]int, ev audit.Event) error {
-	return w.with("waves", run.Fence, func() {
+	return w.with("waves", run, func() {
 		w.waves, w.run.Wave, w.run.Waves = maps.Clone(waves), run.Wave, run.Waves
 		w.events = append(w.events, ev)
 	})

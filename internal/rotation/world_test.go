@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -20,7 +21,8 @@ import (
 // world is a model of everything outside the engine: a store, a target and a cluster, each of which can fail at any call
 // in two ways. The real ones have tests of their own; this one reaches every branch of the state machine.
 type world struct {
-	t    *testing.T
+	t    reporter
+	log  io.Writer
 	ring *vault.Ring
 
 	mu         sync.Mutex
@@ -34,6 +36,7 @@ type world struct {
 	rejects    int    // how many more values its policy refuses
 	changes    int
 	made       int
+	makes      string // what is generated; empty: another value each time
 	secrets    map[string]*secret
 	noRemote   bool
 	reconciled bool
@@ -45,8 +48,21 @@ type world struct {
 	waves     map[string]int
 	rollouts  []Rollout
 
-	faults map[string]mode // by name of the call, used up once
-	crash  string          // the point at which the process dies, once
+	faults   map[string]mode // by name of the call, used up once
+	crash    string          // the point at which the process dies, once
+	on       func(string)    // told of every point beside
+	dead     bool            // the process has died: nothing that it does has an effect any more
+	restarts map[string]int  // by workload and marker
+	meddled  bool            // somebody changes Secrets while they are written
+}
+
+// reporter is what a world needs of a test, whether that is one of testing or of rapid.
+type reporter interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Context() context.Context
 }
 
 type version struct {
@@ -76,6 +92,11 @@ var errInjected = fault.New(fault.Unavailable, "injected fault")
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldOf(t, t.Output())
+}
+
+func newWorldOf(t reporter, log io.Writer) *world {
+	t.Helper()
 	key := make([]byte, 32)
 	_, _ = rand.Read(key)
 	root, err := vault.NewRootKey(key)
@@ -86,7 +107,7 @@ func newWorld(t *testing.T) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, faults: map[string]mode{}}
+	w := &world{t: t, log: log, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, faults: map[string]mode{}, restarts: map[string]int{}}
 	w.accepted = "old"
 	w.keep(1, "old", "current")
 	w.waves = map[string]int{}
@@ -121,7 +142,7 @@ func text(v vault.Value) (s string) {
 }
 
 func (w *world) engine() *Engine {
-	e := &Engine{Store: w, Vault: w.ring, Targets: w, Clusters: clusters{w}, Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)),
+	e := &Engine{Store: w, Vault: w.ring, Targets: w, Clusters: clusters{w}, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Policy: func(context.Context, string) (Policy, error) { return w.policy, nil }, Owner: "test", Lease: time.Minute, MaxTries: 5, Saw: w.sees, StuckFor: 10 * time.Millisecond}
 	e.At = func(point string) {
 		w.mu.Lock()
@@ -132,6 +153,9 @@ func (w *world) engine() *Engine {
 		w.mu.Unlock()
 		if die {
 			panic(crashed{point})
+		}
+		if w.on != nil {
+			w.on(point)
 		}
 	}
 	return e
@@ -162,23 +186,29 @@ func (w *world) resume() (err error) {
 			err = fmt.Errorf("crashed at %s", c.point)
 		}
 	}()
-	w.leased = ""
-	return w.engine().Resume(w.t.Context(), w.run.ID)
+	w.mu.Lock()
+	w.leased, w.dead = "", false
+	id := w.run.ID
+	w.mu.Unlock()
+	return w.engine().Resume(w.t.Context(), id)
 }
 
 // take uses up the fault of a call, if there is one.
 func (w *world) take(call string) mode {
+	if w.dead {
+		return fails
+	}
 	m := w.faults[call]
 	delete(w.faults, call)
 	return m
 }
 
 // with carries out a call of the store under its injected fault and its fence.
-func (w *world) with(call string, fence int64, effect func()) error {
+func (w *world) with(call string, run Run, effect func()) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if fence != w.run.Fence {
-		return fault.New(fault.Stale, "fence %d is not %d", fence, w.run.Fence)
+	if run.ID != w.run.ID || run.Fence != w.run.Fence {
+		return fault.New(fault.Stale, "fence %d is not %d", run.Fence, w.run.Fence)
 	}
 	m := w.take("store:" + call)
 	if m != fails {
@@ -206,15 +236,15 @@ func (w *world) Claim(_ context.Context, _, owner string, _ time.Duration) (Run,
 }
 
 func (w *world) Renew(_ context.Context, run Run, _ time.Duration) error {
-	return w.with("renew", run.Fence, func() {})
+	return w.with("renew", run, func() {})
 }
 
 func (w *world) Begin(_ context.Context, run Run, step Step) error {
-	return w.with("begin:"+string(step), run.Fence, func() { w.run.Begun = step })
+	return w.with("begin:"+string(step), run, func() { w.run.Begun = step })
 }
 
 func (w *world) Mint(_ context.Context, run Run, sealed vault.Sealed, ev audit.Event) error {
-	return w.with("minted", run.Fence, func() {
+	return w.with("minted", run, func() {
 		for n, v := range w.versions {
 			if v.stage == "pending" && n != run.New {
 				w.versions[n] = version{v.sealed, "retired"}
@@ -227,7 +257,7 @@ func (w *world) Mint(_ context.Context, run Run, sealed vault.Sealed, ev audit.E
 }
 
 func (w *world) Advance(_ context.Context, run Run, ev audit.Event) error {
-	return w.with(string(run.Step), run.Fence, func() {
+	return w.with(string(run.Step), run, func() {
 		stage := func(n int64, to string) {
 			if n > 0 {
 				w.versions[n] = version{w.versions[n].sealed, to}
@@ -257,14 +287,10 @@ func (w *world) Writes(context.Context, Run) ([]Write, error) {
 }
 
 func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []audit.Event) error {
-	return w.with("writes", run.Fence, func() {
+	return w.with("writes", run, func() {
 		for _, n := range writes {
-			stands := w.plain(run.New)
-			if n.Place.Hashed() {
-				stands = w.secrets["c1/"+n.Name].data[n.Key]
-			}
-			if want := (Proof{w.secrets["c1/"+n.Name].rv, w.ring.Fingerprint(vault.NewValue([]byte(stands)))}); n.State == WriteDone && n.Proof != want {
-				w.t.Errorf("%s is done by the proof %v, want %v", n.Name, n.Proof, want)
+			if !w.meddled {
+				w.provedBy(run, n)
 			}
 			for i := range w.writes {
 				if w.writes[i].MappingID == n.MappingID {
@@ -274,6 +300,19 @@ func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []aud
 		}
 		w.events = append(w.events, evs...)
 	})
+}
+
+// provedBy fails the test when a write that is done names another state of its Secret than that in which the key holds the
+// value.
+func (w *world) provedBy(run Run, n Write) {
+	at := w.secrets["c1/"+n.Name]
+	stands := w.plain(run.New)
+	if n.Place.Hashed() {
+		stands = at.data[n.Key]
+	}
+	if want := (Proof{at.rv, w.ring.Fingerprint(vault.NewValue([]byte(stands)))}); n.State == WriteDone && n.Proof != want {
+		w.t.Errorf("%s is done by the proof %v, want %v", n.Name, n.Proof, want)
+	}
 }
 
 func (w *world) LastVersion(context.Context, string) (n int64, err error) {
@@ -288,100 +327,14 @@ func (w *world) LastVersion(context.Context, string) (n int64, err error) {
 func (w *world) Sealed(_ context.Context, _ string, n int64) (vault.Sealed, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.take("store:sealed") != 0 {
+		return nil, errors.New("injected store fault")
+	}
 	v, ok := w.versions[n]
 	if !ok {
 		return nil, fault.New(fault.NotFound, "no version %d", n)
 	}
 	return v.sealed, nil
-}
-
-func (w *world) Open(context.Context, string) (Target, error) { return w, nil }
-func (w *world) Remote() bool                                 { return !w.noRemote }
-func (w *world) Reconciled() bool                             { return w.reconciled }
-
-func (w *world) Generate(context.Context, string) (vault.Value, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.made++
-	return vault.NewValue(fmt.Appendf(nil, "new%d", w.made)), nil
-}
-
-func (w *world) Prepare(v vault.Value) (vault.Value, error) { return v, nil }
-
-func (w *world) Change(_ context.Context, _, _, prepared vault.Value) (Outcome, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch w.take("target:change") {
-	case fails:
-		return NotSent, errInjected
-	case lost:
-		w.accepted = text(prepared)
-		w.changes++
-		return Unknown, errInjected
-	}
-	if w.rejects > 0 {
-		w.rejects--
-		return Rejected, fault.New(fault.Invalid, "too short")
-	}
-	w.accepted = text(prepared)
-	w.changes++
-	return Changed, nil
-}
-
-func (w *world) Overlaps() bool { return w.run.Strategy == Overlap }
-
-func (w *world) Add(_ context.Context, old, next, _ vault.Value) (Outcome, error) {
-	return w.effect("target:change", func() {
-		if w.accepted != text(next) {
-			w.accepted, w.also = text(next), text(old)
-			w.changes++
-		}
-	})
-}
-
-func (w *world) Drop(_ context.Context, old, _, _ vault.Value) (Outcome, error) {
-	return w.effect("target:drop", func() {
-		if w.also == text(old) {
-			w.also = ""
-		}
-	})
-}
-
-// effect is a change that may fail, or have its reply lost.
-func (w *world) effect(call string, do func()) (Outcome, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	switch w.take(call) {
-	case fails:
-		return NotSent, errInjected
-	case lost:
-		do()
-		return Unknown, errInjected
-	}
-	do()
-	return Changed, nil
-}
-
-func (w *world) Login(_ context.Context, v vault.Value) (Answer, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.take("target:login") != 0 {
-		return NoAnswer, errInjected
-	}
-	if text(v) == w.accepted || w.also != "" && text(v) == w.also {
-		return Accepted, nil
-	}
-	return Denied, fault.New(fault.Denied, "wrong password")
-}
-
-func (w *world) Prove(ctx context.Context, v vault.Value) (Answer, error) {
-	w.mu.Lock()
-	m := w.take("target:prove")
-	w.mu.Unlock()
-	if m != 0 {
-		return NoAnswer, errInjected
-	}
-	return w.Login(ctx, v)
 }
 
 // clusters is the model's way into its one cluster.
@@ -412,11 +365,11 @@ func (s *secret) seen(namespace, name string) Seen {
 	return Seen{Namespace: namespace, Name: name, UID: s.uid, ResourceVersion: s.rv, Immutable: s.immutable, Data: data, Owners: maps.Clone(s.owners)}
 }
 
-func (c clusters) Patch(_ context.Context, seen Seen, data map[string]vault.Value) (Seen, error) {
+func (c clusters) Patch(ctx context.Context, seen Seen, data map[string]vault.Value) (Seen, error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	m := c.w.take("cluster:patch")
-	if m == fails {
+	if m == fails || ctx.Err() != nil {
 		return Seen{}, errInjected
 	}
 	s, ok := c.w.secrets["c1/"+seen.Name]
