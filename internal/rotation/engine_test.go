@@ -184,6 +184,37 @@ func TestAWorkerWhoseLeaseHasEndedChangesNothing(t *testing.T) {
 	})
 }
 
+func TestAChangeThatTheTargetHasLostIsMadeAgain(t *testing.T) {
+	for name, asked := range map[string]bool{"it did not answer in between": false, "a person resumes the run": true} {
+		w := newWorld(t)
+		w.crash = "applied:stored"
+		_ = w.resume()
+		if !asked {
+			w.faults["target:prove"] = fails
+			if err := w.resume(); err != nil || w.run.State != Waiting {
+				t.Fatalf("%s: %s, %v", name, w.run.State, err)
+			}
+		}
+		w.accepted = "old" // a replica took over that had not heard of the change, or somebody set it back
+		if err := w.resume(); err != nil {
+			t.Fatal(err)
+		}
+		if asked {
+			if w.run.State != NeedsAttention || w.run.Step != Applied {
+				t.Fatalf("%s: %s after %s", name, w.run.State, w.run.Step)
+			}
+			w.again()
+			if err := w.resume(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.turned(name)
+		if w.made != 1 || w.changes != 2 {
+			t.Errorf("%s: %d values were made, the target was changed %d times", name, w.made, w.changes)
+		}
+	}
+}
+
 func TestARejectedValueIsMadeAnew(t *testing.T) {
 	for _, tt := range []struct {
 		rejects int

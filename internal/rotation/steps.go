@@ -201,7 +201,8 @@ func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	if run, _, err = e.begin(ctx, run, Verified); err != nil {
+	run, again, err := e.begin(ctx, run, Verified)
+	if err != nil {
 		return run, err
 	}
 	e.at("verified:before-effect")
@@ -212,11 +213,23 @@ func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
 		run.Proved = true
 		return e.passed(ctx, run, Verified, "")
 	case Denied:
+		if again {
+			return e.unapplied(ctx, run)
+		}
 		return e.stop(ctx, run, NeedsAttention, "the target took the new value but a login with it failed: "+reason(cause),
 			cure(cause, "look at the account on the target (locked, expired, not allowed to log in), then resume"))
 	default:
 		return e.retry(ctx, run, "the new value could not be verified: "+reason(cause), cure(cause, "bring the target back, then resume"))
 	}
+}
+
+// unapplied takes a run back to before its change: the target took the new value, and when it was asked once more, later or
+// because a person wants the run to go on, it refuses it. Somebody has changed the password since, or the target has lost
+// the change in a failover of its own. What it accepts is asked by logging in, and the same value is sent again where that
+// is right.
+func (e *Engine) unapplied(ctx context.Context, run Run) (Run, error) {
+	run.Step, run.Begun, run.State = Minted, Applied, Running
+	return run, e.Store.Advance(ctx, run, e.event(run, "run.unapplied"))
 }
 
 // retire makes the target refuse the old value from now on, and proves it. With one account and one value it does, as soon
