@@ -236,6 +236,37 @@ func TestARejectedValueIsMadeAnew(t *testing.T) {
 	}
 }
 
+func TestARejectedValueWithNoOtherToFollow(t *testing.T) {
+	w := newWorld(t)
+	w.policy.History, w.rejects, w.makes = 5, 1, "the only one"
+	if err := w.resume(); err != nil {
+		t.Fatal(err)
+	}
+	const want = "the target refused the change: its policy refused a value, and no other could be made: every value that was made is one of the last 5"
+	if w.run.State != RolledBack || w.run.Reason != want || w.run.Cure == "" || w.accepted != "old" {
+		t.Errorf("%s: %q, %q", w.run.State, w.run.Reason, w.run.Cure)
+	}
+}
+
+func TestAFaultOfTheRepositoryDoesNotEndARun(t *testing.T) {
+	for name, typed := range map[string]bool{"a typed value is not read": true, "the last values are not read": false} {
+		w := newWorld(t)
+		w.policy.History = 5
+		if typed {
+			w.keep(2, "typed by a person", "pending")
+			w.run.Typed, w.run.New = true, 2
+		}
+		w.faults["store:sealed"] = fails
+		if err := w.resume(); err == nil || w.run.State.Ended() {
+			t.Fatalf("%s: %s (%s), %v", name, w.run.State, w.run.Reason, err)
+		}
+		if err := w.resume(); err != nil {
+			t.Fatal(err)
+		}
+		w.turned(name)
+	}
+}
+
 func TestATypedValueIsNotReplaced(t *testing.T) {
 	w := newWorld(t)
 	w.keep(2, "typed by a person", "pending")

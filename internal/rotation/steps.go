@@ -31,6 +31,9 @@ func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
 	} else {
 		value, err = e.generate(ctx, run, target, policy)
 	}
+	if fault.KindOf(err) == "" && err != nil || unreachable(err) {
+		return run, err // the repository's fault says nothing of the policy
+	}
 	if err != nil {
 		return e.stop(ctx, run, RolledBack, "no value could be made: "+reason(err), cure(err, "change the password policy"))
 	}
@@ -165,8 +168,12 @@ func (e *Engine) rejected(ctx context.Context, run Run, target Target, old vault
 		return run, err
 	}
 	value, err := e.generate(ctx, run, target, policy)
-	if err != nil {
+	if fault.KindOf(err) == "" && err != nil || unreachable(err) {
 		return run, err
+	}
+	if err != nil {
+		return e.rollBack(ctx, run, target, old, fault.New(fault.Invalid, "its policy refused a value, and no other could be made: %s", reason(err)).
+			WithCure("%s", cure(err, "change the password policy")))
 	}
 	return e.store(ctx, run, target, policy, value)
 }
