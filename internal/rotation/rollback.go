@@ -73,8 +73,8 @@ func (s *Resets) GiveUp(ctx context.Context, runID string) error {
 	return s.Store.KeepStuck(ctx, run, "it could not be rolled back: "+reason(err)+"; "+cure(err, "mend that and roll it back, or resume it"), ev)
 }
 
-// CanCancel says whether a run can be given up without a trace: it has sent nothing and is not under way. Otherwise the
-// error is a fault.Conflict that says why not.
+// CanCancel says whether a run can be given up without a trace: it has sent nothing, is not under way, and undoes no other.
+// Otherwise the error is a fault.Conflict that says why not.
 func CanCancel(run Run) error {
 	refused := func(code, why, cure string) error {
 		return fault.New(fault.Conflict, "%s", why).WithCode(code).WithCure("%s", cure).WithUnchanged("nothing was changed")
@@ -86,6 +86,8 @@ func CanCancel(run Run) error {
 		return refused("run-under-way", "the run is under way", "wait until it has ended, waits or needs attention")
 	case run.Begun != Planned && run.Begun != Minted:
 		return refused("run-sent", "the new value may have been sent to the system", "resume the run, or roll it back once its value is proved")
+	case run.Reverts != "":
+		return refused("run-reverts", "it undoes another run, which is left half done without it", "resume the run")
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ func TestWhatCanBeRolledBackOrCancelled(t *testing.T) {
 	}{
 		"just opened":            {Run{State: Queued, Step: Planned, Begun: Planned, Old: 1}, "run-under-way", ""},
 		"waits, nothing sent":    {Run{State: Waiting, Step: Minted, Begun: Minted, Old: 1}, "run-unsettled", ""},
+		"undoes another":         {Run{State: Queued, Step: Planned, Begun: Planned, Old: 2, Reverts: "r1"}, "run-under-way", "run-reverts"},
 		"works":                  {Run{State: Running, Step: Planned, Begun: Planned, Old: 1}, "run-under-way", "run-under-way"},
 		"the reply was lost":     {Run{State: NeedsAttention, Step: Minted, Begun: Applied, Old: 1}, "run-unsettled", "run-sent"},
 		"not proved":             {Run{State: NeedsAttention, Step: Applied, Begun: Verified, Old: 1}, "run-unsettled", "run-sent"},

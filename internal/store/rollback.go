@@ -49,7 +49,7 @@ func (s *Store) CancelRun(ctx context.Context, run rotation.Run, reason string, 
 		err := execOne(ctx, tx, fault.New(fault.Conflict, "the run cannot be cancelled any more: it went on or has ended").WithCode("run-went-on").
 			WithCure("look at it again").WithUnchanged("nothing was changed"),
 			`UPDATE runs SET state = 'cancelled', fence = fence + 1, lease_until = 0, reason = $2, cure = '', updated_at = $3, ended_at = $3
-			WHERE id = $1 AND state IN ('queued', 'waiting', 'needs_attention') AND begun IN ('planned', 'minted')`, run.ID, reason, micro(time.Now()))
+			WHERE id = $1 AND state IN ('queued', 'waiting', 'needs_attention') AND begun IN ('planned', 'minted') AND reverts = ''`, run.ID, reason, micro(time.Now()))
 		if err != nil {
 			return err
 		}

@@ -127,3 +127,18 @@ func TestARunThatIsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+func TestARunThatUndoesAnotherIsNotCancelled(t *testing.T) {
+	databases.Each(t, func(t *testing.T, s *store.Store) {
+		ctx := t.Context()
+		a := mapped(t, s, 1)
+		first := verified(t, s, newRun(a), "")
+		first.State, first.Reason = rotation.NeedsAttention, "stuck"
+		must(t, s.Advance(ctx, first, happened("run.needs_attention")))
+		back := rotation.Run{ID: id(), AccountID: a.ID, Strategy: rotation.Single, Old: 2, New: 3, Typed: true, Reverts: first.ID, StartedBy: first.StartedBy, CreatedAt: time.Now()}
+		must(t, s.OpenRun(ctx, back, rotation.GivenRestored, vault.Sealed("again"), happened("account.reset")))
+		if err := s.CancelRun(ctx, back, "why", happened("run.cancel")); code(err) != "run-went-on" {
+			t.Errorf("it was cancelled: %v", err)
+		}
+	})
+}
