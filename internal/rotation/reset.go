@@ -185,11 +185,35 @@ func (s *Resets) given(ctx context.Context, account Account, r Reset) (*vault.Va
 	if !target.Remote() {
 		return value, source, nil
 	}
+	if err := s.differs(ctx, account, *value); err != nil {
+		return nil, "", err
+	}
 	if _, err := target.Prepare(*value); err != nil {
 		return nil, "", fault.New(fault.Invalid, "this system cannot take the value: %s", reason(err)).WithField("value").
 			WithCure("%s", cure(err, "choose another value")).WithUnchanged("nothing was changed")
 	}
 	return value, source, nil
+}
+
+// differs fails with fault.Conflict when value is what the account has already, whatever its number: the system could never
+// be made to refuse the old value and take the new one, so that the run would not end.
+func (s *Resets) differs(ctx context.Context, account Account, value vault.Value) error {
+	if account.Current == 0 {
+		return nil
+	}
+	sealed, err := s.Store.Sealed(ctx, account.ID, account.Current)
+	if err != nil {
+		return err
+	}
+	current, err := s.Vault.Open(vault.Record{Kind: "version", ID: account.ID, Version: account.Current}, sealed)
+	if err != nil {
+		return err
+	}
+	defer current.Wipe()
+	if current.Equal(value) {
+		return fault.New(fault.Conflict, "that value is the current one").WithCure("verify the account instead").WithUnchanged("nothing was changed")
+	}
+	return nil
 }
 
 // follows checks a typed value against the policy of its account. An older version that is set again need not differ from
