@@ -21,6 +21,7 @@ import (
 	"github.com/keyturn/keyturn/internal/config"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/kube"
 	"github.com/keyturn/keyturn/internal/seal"
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -32,6 +33,7 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 	if cfg, err = cfg.Complete(); err != nil {
 		return err
 	}
+	kube.LogTo(log)
 	if err := seal.Harden(); err != nil {
 		log.Warn("this process could not be protected from being read by others of the same user", "err", err)
 	}

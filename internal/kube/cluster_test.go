@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -27,6 +28,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	LogTo(slog.New(slog.DiscardHandler)) // the tests break many answers off
 	p, err := startPlane()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -72,7 +74,7 @@ func connector(t *testing.T, s Scope) Config {
 		t.Fatal(err)
 	}
 	kubectl(t, string(m), "apply", "-f", "-")
-	kubectl(t, "", "-n", "keyturn", "wait", "secret/keyturn-token", "--for=jsonpath={.data.token}", "--timeout=20s")
+	kubectl(t, "", "-n", "keyturn", "wait", "secret/keyturn-token", "--for=jsonpath={.data.token}", "--timeout=2m")
 	token := kubectl(t, "", "-n", "keyturn", "get", "secrets/keyturn-token", "-o", "jsonpath={.data.token}")
 	return Config{Server: plane.URL, CAPEM: plane.CAPEM, Token: vault.NewValue([]byte(token)), AllowLoopback: true}
 }

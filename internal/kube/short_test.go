@@ -58,6 +58,10 @@ func newRecorder(t *testing.T) *recorder {
 	return p
 }
 
+func (p *recorder) ca() []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.web.Certificate().Raw})
+}
+
 func (p *recorder) answering(f func(w http.ResponseWriter, r *http.Request) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -99,7 +103,7 @@ func shortConn(t *testing.T, namespace string) (*Conn, *recorder, *movable, stri
 	cfg := connector(t, Scope{Namespaces: []string{namespace}, ReadWrite: true})
 	kubectl(t, "", "-n", namespace, "create", "secret", "generic", "db", "--from-literal=password=old")
 	p, clock := newRecorder(t), &movable{at: time.Now()}
-	cfg.Server, cfg.CAPEM = p.web.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: p.web.Certificate().Raw})
+	cfg.Server, cfg.CAPEM = p.web.URL, p.ca()
 	cfg.ShortTokens, cfg.Now = true, clock.now
 	var err error
 	if cfg.Token, err = NormaliseToken(cfg.Token); err != nil {
