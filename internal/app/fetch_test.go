@@ -85,7 +85,7 @@ func changes(t *testing.T, w *fetchWorld) {
 	w.kubectl(t, "", "-n", "team-0", "delete", "secret", "s2")
 	w.kubectl(t, "", "-n", "team-0", "delete", "secret", "s3")
 	w.kubectl(t, "", "-n", "team-0", "create", "secret", "generic", "s3", "--from-literal=password=anew")
-	w.kubectl(t, "", "delete", "namespace", "team-9", "--wait=true", "--timeout=60s")
+	w.kubectl(t, "", "delete", "namespace", "team-9", "--wait=true", "--timeout=2m")
 	w.kubectl(t, "", "create", "namespace", "fresh")
 	w.kubectl(t, "", "-n", "fresh", "create", "secret", "generic", "first", "--from-literal=a=b")
 	f = w.run(t, nil)

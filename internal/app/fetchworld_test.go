@@ -71,7 +71,7 @@ func (w *fetchWorld) connect(t *testing.T, scope inventory.Scope) string {
 	w.do(t, err)
 	w.kubectl(t, "", "delete", "clusterrolebinding", "keyturn", "--ignore-not-found")
 	w.kubectl(t, string(manifest), "apply", "-f", "-")
-	w.kubectl(t, "", "-n", "keyturn", "wait", "secret/keyturn-token", "--for=jsonpath={.data.token}", "--timeout=20s")
+	w.kubectl(t, "", "-n", "keyturn", "wait", "secret/keyturn-token", "--for=jsonpath={.data.token}", "--timeout=2m")
 	return w.kubectl(t, "", "-n", "keyturn", "get", "secrets/keyturn-token", "-o", "jsonpath={.data.token}")
 }
 

@@ -33,8 +33,8 @@ func TestAPortInsideACluster(t *testing.T) {
 	kubectl(t, "", "create", "namespace", insideNamespace)
 	kubectl(t, "", "create", "namespace", "inside-other")
 	kubectl(t, insidePods, "-n", insideNamespace, "apply", "-f", "-")
-	kubectl(t, "", "-n", insideNamespace, "wait", "pod/one", "--for=condition=Ready", "--timeout=20s")
-	kubectl(t, "", "-n", insideNamespace, "wait", "endpointslice", "-l", "kubernetes.io/service-name=echo", "--for=jsonpath={.endpoints[0].conditions.ready}=true", "--timeout=20s")
+	kubectl(t, "", "-n", insideNamespace, "wait", "pod/one", "--for=condition=Ready", "--timeout=2m")
+	kubectl(t, "", "-n", insideNamespace, "wait", "endpointslice", "-l", "kubernetes.io/service-name=echo", "--for=jsonpath={.endpoints[0].conditions.ready}=true", "--timeout=2m")
 	scope := Scope{Namespaces: []string{insideNamespace}, PortForward: true}
 	cfg := connector(t, scope)
 	cfg.ShortTokens = true

@@ -126,7 +126,7 @@ func TestReaders(t *testing.T) {
 	for _, name := range []string{"db", "tls", "registry"} {
 		kubectl(t, "", "-n", ns, "create", "secret", "generic", name, "--from-literal=password=x")
 	}
-	kubectl(t, "", "-n", ns, "wait", "job/finished", "--for=condition=Complete", "--timeout=30s")
+	kubectl(t, "", "-n", ns, "wait", "job/finished", "--for=condition=Complete", "--timeout=2m")
 	want := []SecretRef{{ns, "db"}, {ns, "tls"}, {ns, "registry"}, {"no-such-namespace", "db"}}
 	conn := admin(t)
 	look := func(c *Conn) string {
@@ -173,7 +173,7 @@ func olderTemplate(t *testing.T, conn *Conn, ns string) {
 	const form = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: left}, spec: {paused: %s, selector: {matchLabels: {app: left}},
 		template: {metadata: {labels: {app: left}}, spec: {containers: [{name: app, image: none, envFrom: [%s]}]}}}}`
 	kubectl(t, fmt.Sprintf(form, "false", "{secretRef: {name: older}}"), "-n", ns, "apply", "-f", "-")
-	kubectl(t, "", "-n", ns, "rollout", "status", "deployment/left", "--timeout=30s")
+	kubectl(t, "", "-n", ns, "rollout", "status", "deployment/left", "--timeout=2m")
 	kubectl(t, fmt.Sprintf(form, "true", ""), "-n", ns, "apply", "-f", "-")
 	census, err := conn.Readers(t.Context(), []SecretRef{{ns, "older"}})
 	want := "Deployment left 1/1\n  older all envFrom app in pods only\n  ! workload-paused blocks=true\n  ! workload-single-replica blocks=false\n"
@@ -211,7 +211,7 @@ func seesLess(t *testing.T, ns string) {
 func defineRollouts(t *testing.T) {
 	t.Helper()
 	applyFile(t, "default", "rollout-crd.yaml")
-	kubectl(t, "", "wait", "crd/rollouts.argoproj.io", "--for=condition=Established", "--timeout=20s")
+	kubectl(t, "", "wait", "crd/rollouts.argoproj.io", "--for=condition=Established", "--timeout=2m")
 	within(t, 20*time.Second, "the API server serves Rollouts", func() bool {
 		_, err := plane.Kubectl(t.Context(), "", "get", "rollouts.argoproj.io", "-A")
 		return err == nil

@@ -32,7 +32,7 @@ func newApps(t *testing.T, namespace, annotations string) {
 	newNamespace(t, namespace)
 	kubectl(t, rollingApps(annotations), "-n", namespace, "apply", "-f", "-")
 	for _, w := range apps(namespace) {
-		kubectl(t, "", "-n", namespace, "rollout", "status", strings.ToLower(string(w.Kind))+"/"+w.Name, "--timeout=60s")
+		kubectl(t, "", "-n", namespace, "rollout", "status", strings.ToLower(string(w.Kind))+"/"+w.Name, "--timeout=2m")
 	}
 }
 
@@ -42,7 +42,7 @@ func newNamespace(t *testing.T, namespace string) {
 	t.Helper()
 	kubectl(t, "", "create", "namespace", namespace)
 	dropLater(t, namespace)
-	kubectl(t, "", "-n", namespace, "wait", "serviceaccount/default", "--for=create", "--timeout=60s")
+	kubectl(t, "", "-n", namespace, "wait", "serviceaccount/default", "--for=create", "--timeout=2m")
 }
 
 // dropLater deletes a namespace when the test ends, so that its pods are no burden to the next.

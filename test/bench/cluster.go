@@ -108,7 +108,7 @@ func connector(ctx context.Context, plane *testbed.ControlPlane, manifest []byte
 	if _, err := plane.Kubectl(ctx, string(manifest), "apply", "-f", "-"); err != nil {
 		return "", err
 	}
-	if _, err := plane.Kubectl(ctx, "", "-n", "keyturn", "wait", "secret/keyturn-token", "--for=jsonpath={.data.token}", "--timeout=20s"); err != nil {
+	if _, err := plane.Kubectl(ctx, "", "-n", "keyturn", "wait", "secret/keyturn-token", "--for=jsonpath={.data.token}", "--timeout=2m"); err != nil {
 		return "", err
 	}
 	return plane.Kubectl(ctx, "", "-n", "keyturn", "get", "secrets/keyturn-token", "-o", "jsonpath={.data.token}")

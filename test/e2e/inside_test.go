@@ -30,7 +30,7 @@ func TestAnAccountInsideAClusterIsReset(t *testing.T) {
 	t.Cleanup(func() { must(t, plane.Stop()) })
 	w.namespaces(plane, "data")
 	w.kubectl(plane, insideDatabase, "create", "-f", "-")
-	w.kubectl(plane, "", "-n", "data", "wait", "endpointslice", "-l", "kubernetes.io/service-name=orders", "--for=jsonpath={.endpoints[0].conditions.ready}=true", "--timeout=30s")
+	w.kubectl(plane, "", "-n", "data", "wait", "endpointslice", "-l", "kubernetes.io/service-name=orders", "--for=jsonpath={.endpoints[0].conditions.ready}=true", "--timeout=2m")
 	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{"data"}, Access: "read-only", PortForward: true, RenewToken: true})
 
 	ca := filepath.Join(w.dir, "database-ca")

@@ -24,7 +24,7 @@ spec:
     metadata: {labels: {app: shop}}
     spec: {containers: [{name: app, image: none, env: [{name: PASSWORD, valueFrom: {secretKeyRef: {name: cache, key: password}}}]}]}
 `, "create", "-f", "-")
-	w.kubectl(plane, "", "-n", "rollback", "rollout", "status", "deployment/shop", "--timeout=60s")
+	w.kubectl(plane, "", "-n", "rollback", "rollout", "status", "deployment/shop", "--timeout=2m")
 	broken := func(reason string) { // a change of its own that comes with the restart
 		w.kubectl(plane, "", "-n", "rollback", "patch", "deployment", "shop", "--type=merge", "-p",
 			fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"testbed.keyturn.dev/waits":%s}}}}}`, reason))

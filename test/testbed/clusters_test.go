@@ -28,7 +28,7 @@ func TestClustersOnOneEtcd(t *testing.T) {
 	t.Run("the API server is killed and comes back with its data", func(t *testing.T) { killedAndBack(t, one) })
 	t.Run("a paused API server answers nobody until it goes on", func(t *testing.T) { pausedAndBack(t, two) })
 
-	procs := []*process{cs.Etcd.proc, one.apiProc, one.kcm, two.apiProc, two.kcm}
+	procs := []*process{cs.Etcd.proc, one.apiProc, one.kcm.proc, two.apiProc, two.kcm.proc}
 	began = time.Now()
 	if err := cs.Stop(); err != nil {
 		t.Errorf("stop: %v", err)
@@ -112,7 +112,7 @@ func killedAndBack(t *testing.T, c *ControlPlane) {
 			t.Errorf("after the restart the Secret holds %q", got)
 		}
 	}
-	kubectl(t, c, "", "delete", "namespace", "shop", "--timeout=30s") // the controller manager found it again
+	kubectl(t, c, "", "delete", "namespace", "shop", "--timeout=2m") // the controller manager found it again
 }
 
 func pausedAndBack(t *testing.T, c *ControlPlane) {

@@ -63,14 +63,24 @@ type ControlPlane struct {
 	tls     *tls.Config
 	kubectl string
 	api     spec
-	sched   spec // with Nodes
 
 	mu      sync.Mutex // guards what follows
 	apiProc *process
-	kcm     *process
-	// scheduler and kwok are nil without Nodes.
-	scheduler, kwok *process
+	kcm     follower
+	// scheduler and kwok do not run without Nodes.
+	scheduler, kwok follower
 	stopped         bool
+}
+
+// follower is a server that watches the API server.
+type follower struct {
+	spec spec
+	proc *process
+}
+
+func (f *follower) start(ctx context.Context) (err error) {
+	f.proc, err = start(ctx, f.spec)
+	return err
 }
 
 // StartControlPlane starts a control plane. When it returns the API server is ready and the controller manager has made
@@ -183,7 +193,7 @@ func (c *ControlPlane) startControllerManager(ctx context.Context, bin string) e
 	ready, done := httpProbe(c.tls, c.URL+"/api/v1/namespaces/default/serviceaccounts/default", c.AdminToken)
 	defer done()
 	f := c.dir.file
-	proc, err := start(ctx, spec{
+	c.kcm.spec = spec{
 		name: "kube-controller-manager", path: bin, dir: c.dir.path, log: f("kcm.log"), ready: ready,
 		env: []string{"HOME=" + c.dir.path},
 		args: []string{
@@ -191,9 +201,8 @@ func (c *ControlPlane) startControllerManager(ctx context.Context, bin string) e
 			"--service-account-private-key-file=" + f("sa.key"), "--root-ca-file=" + f("ca.crt"),
 			"--use-service-account-credentials=false", "--kube-api-qps=200", "--kube-api-burst=400",
 		},
-	})
-	c.kcm = proc
-	return err
+	}
+	return c.kcm.start(ctx)
 }
 
 // Stop ends kwok, the scheduler, the controller manager, the API server and an own etcd. It fails if one of them had ended by itself; an API
@@ -205,7 +214,7 @@ func (c *ControlPlane) Stop() error {
 		return nil
 	}
 	c.stopped = true
-	errs := []error{c.kwok.shutdown(), c.scheduler.shutdown(), c.kcm.shutdown(), c.apiProc.shutdown()}
+	errs := []error{c.kwok.proc.shutdown(), c.scheduler.proc.shutdown(), c.kcm.proc.shutdown(), c.apiProc.shutdown()}
 	if c.ownEtcd {
 		errs = append(errs, c.etcd.Stop())
 	}
@@ -213,7 +222,7 @@ func (c *ControlPlane) Stop() error {
 }
 
 // KillAPIServer ends the API server at once, as a crash would. Clients see refused or broken connections until
-// RestartAPIServer; the controller manager keeps trying.
+// RestartAPIServer; what watches it keeps trying, less and less often.
 func (c *ControlPlane) KillAPIServer() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -221,28 +230,32 @@ func (c *ControlPlane) KillAPIServer() {
 }
 
 // RestartAPIServer stops the API server if it runs and starts it again on the same address, with the same data and keys.
-// The scheduler is started anew with it: it ends itself when it finds that a pod of the same name changed its node while it
-// could not look, and here nobody else would start it again.
+// What watches it is started anew with it: each refusal doubles the time until the controller manager and kwok look again, to
+// as much as a minute in which no token Secret is filled and no pod made; and the scheduler ends itself when it finds that a
+// pod of the same name changed its node while it could not look, and here nobody else would start it again.
 func (c *ControlPlane) RestartAPIServer(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.stopped {
 		return fmt.Errorf("restart control plane %s: it was stopped", c.Name)
 	}
-	stopErr := errors.Join(c.scheduler.shutdown(), c.apiProc.shutdown())
+	followers := []*follower{&c.kwok, &c.scheduler, &c.kcm}
+	var errs []error
+	for _, f := range followers {
+		errs = append(errs, f.proc.shutdown())
+	}
+	errs = append(errs, c.apiProc.shutdown())
 	proc, err := start(ctx, c.api)
 	if err != nil {
-		return errors.Join(stopErr, err)
+		return errors.Join(append(errs, err)...)
 	}
 	c.apiProc = proc
-	if c.scheduler != nil {
-		proc, err := start(ctx, c.sched)
-		if err != nil {
-			return errors.Join(stopErr, err)
+	for _, f := range followers {
+		if f.proc != nil {
+			errs = append(errs, f.start(ctx))
 		}
-		c.scheduler = proc
 	}
-	return stopErr
+	return errors.Join(errs...)
 }
 
 // PauseAPIServer freezes the API server: connections are accepted by the kernel and never answered. The returned

@@ -60,7 +60,7 @@ func (c *ControlPlane) startNodes(ctx context.Context, n int, ports []PodPort) e
 	return onFreePorts(1, func(ports []int) error {
 		serving, done := httpProbe(c.tls, fmt.Sprintf("https://127.0.0.1:%d/healthz", ports[0]), "")
 		defer done()
-		c.kwok, err = start(ctx, spec{
+		c.kwok.spec = spec{
 			name: "kwok", path: kwok, dir: c.dir.path, log: c.dir.file("kwok.log"), env: []string{"HOME=" + c.dir.path},
 			args: []string{
 				"--kubeconfig=" + c.Kubeconfig, "--manage-all-nodes", "--config=" + strings.Join(files, ","), "--node-ip=127.0.0.1",
@@ -70,8 +70,8 @@ func (c *ControlPlane) startNodes(ctx context.Context, n int, ports []PodPort) e
 				"--node-lease-duration-seconds=40",
 			},
 			ready: func(ctx context.Context) error { return errors.Join(serving(ctx), c.nodesReady(ctx, n)) },
-		})
-		return err
+		}
+		return c.kwok.start(ctx)
 	})
 }
 
@@ -79,7 +79,7 @@ func (c *ControlPlane) startScheduler(ctx context.Context, bin string, port int)
 	ready, done := httpProbe(c.tls, fmt.Sprintf("https://127.0.0.1:%d/healthz", port), "")
 	defer done()
 	f := c.dir.file
-	c.sched = spec{
+	c.scheduler.spec = spec{
 		name: "kube-scheduler", path: bin, dir: c.dir.path, log: f("scheduler.log"), ready: ready, env: []string{"HOME=" + c.dir.path},
 		args: []string{
 			"--kubeconfig=" + c.Kubeconfig, "--leader-elect=false", "--authentication-skip-lookup",
@@ -88,9 +88,7 @@ func (c *ControlPlane) startScheduler(ctx context.Context, bin string, port int)
 			"--kube-api-qps=200", "--kube-api-burst=400",
 		},
 	}
-	var err error
-	c.scheduler, err = start(ctx, c.sched)
-	return err
+	return c.scheduler.start(ctx)
 }
 
 // kwokFiles returns the paths of kwok's own stages, of ours, and of where ports lead to.

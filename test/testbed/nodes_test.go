@@ -17,16 +17,16 @@ func TestWorkloadsRollOnNodes(t *testing.T) {
 	kubectl(t, c, "", "create", "namespace", "shop")
 	kubectl(t, c, workloads(), "-n", "shop", "apply", "-f", "-")
 	for _, what := range []string{"deployment/api", "statefulset/db", "daemonset/agent"} {
-		kubectl(t, c, "", "-n", "shop", "rollout", "status", what, "--timeout=30s")
+		kubectl(t, c, "", "-n", "shop", "rollout", "status", what, "--timeout=2m")
 		kubectl(t, c, "", "-n", "shop", "rollout", "restart", what)
-		kubectl(t, c, "", "-n", "shop", "rollout", "status", what, "--timeout=30s")
+		kubectl(t, c, "", "-n", "shop", "rollout", "status", what, "--timeout=2m")
 	}
 	if got := kubectl(t, c, "", "-n", "shop", "get", "pods", "-o", "jsonpath={range .items[*]}{.spec.nodeName}{'\\n'}{end}"); strings.Count(got, "node-") < 9 {
 		t.Errorf("the pods run on these nodes, want nine of them:\n%s", got)
 	}
 	t.Run("a pod waits, and another lingers", func(t *testing.T) { badDaysComeTrue(t, c) })
 
-	procs := []*process{c.kwok, c.scheduler, c.kcm, c.apiProc}
+	procs := []*process{c.kwok.proc, c.scheduler.proc, c.kcm.proc, c.apiProc}
 	if err := c.Stop(); err != nil {
 		t.Errorf("stop: %v", err)
 	}
@@ -46,7 +46,7 @@ func badDaysComeTrue(t *testing.T, c *ControlPlane) {
 	pod("waiting", Waits+": ImagePullBackOff")
 	eventually(t, "the pod waits", func() bool { return reason() == "ImagePullBackOff" })
 	pod("lingering", Lingers+`: "yes"`)
-	kubectl(t, c, "", "-n", "shop", "wait", "pod/lingering", "--for=condition=Ready", "--timeout=20s")
+	kubectl(t, c, "", "-n", "shop", "wait", "pod/lingering", "--for=condition=Ready", "--timeout=2m")
 	kubectl(t, c, "", "-n", "shop", "delete", "pod", "lingering", "--wait=false")
 	time.Sleep(time.Second)
 	if got := reason(); got != "ImagePullBackOff" {
@@ -54,7 +54,7 @@ func badDaysComeTrue(t *testing.T, c *ControlPlane) {
 	}
 	kubectl(t, c, "", "-n", "shop", "get", "pod", "lingering")
 	kubectl(t, c, "", "-n", "shop", "annotate", "pod", "lingering", Lingers+"-")
-	kubectl(t, c, "", "-n", "shop", "wait", "pod/lingering", "--for=delete", "--timeout=20s")
+	kubectl(t, c, "", "-n", "shop", "wait", "pod/lingering", "--for=delete", "--timeout=2m")
 }
 
 // workloads is a Deployment, a StatefulSet and a DaemonSet of three pods each on three nodes.
