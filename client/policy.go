@@ -48,7 +48,11 @@ type PolicyRotation struct {
 	Canary    []string   `json:"canary,omitempty" maxItems:"50" doc:"globs of the names of clusters that get a new value first"`
 	WaveSize  string     `json:"waveSize,omitempty" maxLength:"8" doc:"how many clusters each later wave has, as a number or a share such as 25%; all if not given"`
 	WavePause string     `json:"wavePause,omitempty" maxLength:"32" doc:"how long to wait between waves; ask: until somebody resumes the run"`
-	OnStuck   string     `json:"onStuck,omitempty" enum:"rollback," doc:"rollback: a run that needs attention after its value was proved is rolled back while both values are valid"`
+	// RestartOrder and RestartWindows say in which order and when workloads are restarted.
+	RestartOrder   []string `json:"restartOrder,omitempty" maxItems:"50" doc:"globs of NAMESPACE/KIND/NAME; what matches the first is restarted first, the rest last"`
+	RestartWindows []string `json:"restartWindows,omitempty" maxItems:"50" doc:"when restarts may begin, written as windows; always if not given"`
+
+	OnStuck string `json:"onStuck,omitempty" enum:"rollback," doc:"rollback: a run that needs attention after its value was proved is rolled back while both values are valid"`
 }
 
 // Blackout is a time in which nothing is changed.

@@ -68,6 +68,18 @@ func waves(r client.PolicyRotation) string {
 	return strings.Join(parts, "; ")
 }
 
+// restarts says when and in which order workloads are restarted.
+func restarts(r client.PolicyRotation) string {
+	var parts []string
+	if len(r.RestartOrder) > 0 {
+		parts = append(parts, "in the order "+strings.Join(r.RestartOrder, ", "))
+	}
+	if len(r.RestartWindows) > 0 {
+		parts = append(parts, "only "+strings.Join(r.RestartWindows, ", "))
+	}
+	return strings.Join(parts, "; ")
+}
+
 // looks says what values are like.
 func looks(p client.Policy) string { return fmt.Sprintf("%.0f bits", p.EntropyBits) }
 
@@ -120,6 +132,7 @@ func (k *command) printPolicy(p client.Policy) error {
 	facts := []fact{
 		{"name", p.Name}, {"description", p.Description}, {"turns", turns(r)}, {"zone", r.Zone}, {"windows", strings.Join(r.Windows, ", ")}, {"jitter", r.Jitter},
 		{"heartbeat", heartbeat(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)}, {"if stuck", r.OnStuck},
+		{"restarts", restarts(r)},
 		{"values", valuesOf(p)},
 	}
 	if p.History > 0 {

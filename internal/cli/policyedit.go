@@ -14,7 +14,7 @@ import (
 // ruleFlags describe a policy. Only those that were given change something; an empty text takes a rule away.
 type ruleFlags struct {
 	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, exclude, waveSize, wavePause, onStuck string
-	windows, blackouts, reconcile, alphabets, forbid, canary                                                   []string
+	windows, blackouts, reconcile, alphabets, forbid, canary, restartOrder, restartWindows                     []string
 	length, words, history                                                                                     int
 	forbidName                                                                                                 bool
 }
@@ -34,6 +34,8 @@ func (p *ruleFlags) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&p.canary, "canary", nil, "clusters that get a new value first, as globs of their names")
 	f.StringVar(&p.waveSize, "wave-size", "", "how many clusters each later wave has, such as 3 or 25% (default all)")
 	f.StringVar(&p.wavePause, "wave-pause", "", "how long to wait between waves, or ask: until somebody resumes the run")
+	f.StringSliceVar(&p.restartOrder, "restart-order", nil, "globs of NAMESPACE/KIND/NAME; workloads that match the first are restarted first, the rest last")
+	f.StringSliceVar(&p.restartWindows, "restart-window", nil, "when restarts may begin, such as 22:00-04:00 (default always)")
 	f.StringVar(&p.onStuck, "on-stuck", "", "what is done with a run that needs attention after its value was proved: rollback (default nothing)")
 	f.IntVar(&p.length, "length", 0, "characters of a value")
 	f.StringSliceVar(&p.alphabets, "alphabets", nil, "classes of characters: lower, upper, digits, symbols")
@@ -58,7 +60,7 @@ func (p *ruleFlags) over(f *pflag.FlagSet, to *client.Policy) error {
 	}
 	for name, x := range map[string]struct{ from, to *[]string }{
 		"window": {&p.windows, &r.Windows}, "reconcile": {&p.reconcile, &r.Reconcile}, "alphabets": {&p.alphabets, &w.Alphabets}, "forbid": {&p.forbid, &w.Forbid},
-		"canary": {&p.canary, &r.Canary},
+		"canary": {&p.canary, &r.Canary}, "restart-order": {&p.restartOrder, &r.RestartOrder}, "restart-window": {&p.restartWindows, &r.RestartWindows},
 	} {
 		if f.Changed(name) {
 			*x.to = withoutEmpty(*x.from)

@@ -45,6 +45,8 @@ type Rules struct {
 	schedule.Rules
 	// Waves say in which order clusters get a new value.
 	Waves Waves `json:"waves,omitzero"`
+	// Restarts say when and in which order workloads are restarted.
+	Restarts Restarts `json:"restarts,omitzero"`
 	// OnReveal is how long after its reveal a value is changed, such as "8h"; empty: a reveal changes nothing.
 	OnReveal string `json:"onReveal,omitempty"`
 	// OnStuck is what is done with a run that needs attention after its value was proved.
@@ -119,6 +121,9 @@ func (p Policy) Check() error {
 		}
 	}
 	if _, err := p.Rules.timing(); err != nil {
+		return err
+	}
+	if err := p.Rules.Restarts.check(p.Rules.Zone); err != nil {
 		return err
 	}
 	return p.Rules.Waves.check()

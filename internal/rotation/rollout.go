@@ -69,10 +69,15 @@ func (e *Engine) restarted(ctx context.Context, run Run, writes []Write) (Run, e
 	if err != nil {
 		return run, err
 	}
-	if err := e.rollAll(ctx, run, all); err != nil {
+	policy, err := e.policy(ctx, run)
+	if err != nil {
 		return run, err
 	}
-	if _, all, err = e.Store.Rollouts(ctx, run); err != nil {
+	opens, err := policy.Rules.Restarts.opens(time.Now(), policy.Rules.Zone)
+	if err != nil {
+		return run, err
+	}
+	if all, err = e.rollInOrder(ctx, run, policy.Rules.Restarts.groups(all), opens.After(time.Now())); err != nil {
 		return run, err
 	}
 	done, state, why, what := judgeRollouts(all)
@@ -85,10 +90,38 @@ func (e *Engine) restarted(ctx context.Context, run Run, writes []Write) (Run, e
 		return stop(ctx, run, NeedsAttention, run.inWave(fmt.Sprintf("%d of %d workloads are not on the new value; first: %s", len(all)-done, len(all), why)), what)
 	case failed != nil:
 		return e.retry(ctx, run, run.inWave("who reads the keys is not known: "+reason(failed)), cure(failed, "bring the cluster back; the run goes on by itself, or resume it"))
+	case opens.After(time.Now()) && slices.ContainsFunc(all, func(r Rollout) bool { return r.State == RolloutToDo }):
+		run.NotBefore = opens
+		return e.pause(ctx, run, Waiting, run.inWave(fmt.Sprintf("%d of %d workloads wait for the window in which they may be restarted", len(all)-done, len(all))),
+			"nothing to do: it goes on by itself; or change the policy's windows for restarts, then resume")
 	case state == Waiting:
 		return e.retry(ctx, run, run.inWave(why), what)
 	}
 	return run, nil
+}
+
+// rollInOrder restarts and follows group after group, and goes no further when one was not followed to its end. While the
+// window for restarts is shut, only those are followed that were begun. It returns what has become of all.
+func (e *Engine) rollInOrder(ctx context.Context, run Run, groups [][]Rollout, shut bool) (all []Rollout, err error) {
+	left := func(r Rollout) bool { return r.State != RolloutDone && r.State != RolloutSkipped }
+	for i, group := range groups {
+		if shut {
+			group = slices.DeleteFunc(slices.Clone(group), func(r Rollout) bool { return r.State == RolloutToDo })
+		}
+		if err := e.rollAll(ctx, run, group); err != nil {
+			return nil, err
+		}
+		if _, all, err = e.Store.Rollouts(ctx, run); err != nil {
+			return nil, err
+		}
+		here := slices.DeleteFunc(slices.Clone(all), func(r Rollout) bool {
+			return !slices.ContainsFunc(groups[i], func(g Rollout) bool { return g.Workload == r.Workload })
+		})
+		if slices.ContainsFunc(here, left) {
+			break
+		}
+	}
+	return all, nil
 }
 
 // censuses looks who reads the written keys, in each cluster, and stores it where that was not done yet; where it was, it

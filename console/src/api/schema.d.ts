@@ -1763,6 +1763,10 @@ export interface components {
             onStuck?: "rollback" | "";
             /** @description refused: an account whose login is refused is repaired by the reconcile account */
             reconcile?: string[] | null;
+            /** @description globs of NAMESPACE/KIND/NAME; what matches the first is restarted first, the rest last */
+            restartOrder?: string[] | null;
+            /** @description when restarts may begin, written as windows; always if not given */
+            restartWindows?: string[] | null;
             /** @description how long to wait between waves; ask: until somebody resumes the run */
             wavePause?: string;
             /** @description how many clusters each later wave has, as a number or a share such as 25%; all if not given */
