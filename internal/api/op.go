@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -87,7 +88,7 @@ func op[I, O any](s *Server, o operation[I], handle func(ctx context.Context, c 
 	s.routes = append(s.routes, Route{Method: o.Method, Path: path, Op: o.Op, Secret: o.Secret})
 	word, _, _ := strings.Cut(strings.TrimPrefix(o.Path, "/"), "/")
 	huma.Register(s.huma, huma.Operation{
-		OperationID: id, Method: o.Method, Path: path, Summary: o.Summary, DefaultStatus: o.Status, Tags: []string{word},
+		OperationID: id, Method: o.Method, Path: path, Summary: o.Summary, DefaultStatus: o.Status, Tags: []string{word}, Parameters: keyed(o.Method, path, o.Op),
 		MaxBodyBytes: maxBody, RejectUnknownQueryParameters: true, Metadata: map[string]any{"operation": string(o.Op)},
 		Middlewares: huma.Middlewares{s.signedIn(o.Op)},
 	}, func(ctx context.Context, in *I) (*O, error) {
@@ -95,10 +96,24 @@ func op[I, O any](s *Server, o operation[I], handle func(ctx context.Context, c 
 		r.secret = r.secret || o.Secret
 		out, err := decide(ctx, s, r, o, in, handle)
 		if err != nil {
-			return nil, problemOf(s.Log, r.id, err)
+			p := problemOf(s.Log, r.id, err)
+			if o.Method == http.MethodGet {
+				p.inQuery()
+			}
+			return nil, p
 		}
 		return out, nil
 	})
+}
+
+// keyed is how the document says that a request may be sent again under its key, where that is so.
+func keyed(method, path string, op policy.Operation) []*huma.Param {
+	if method != http.MethodPost || repeatable(path) || anonymous(op) {
+		return nil
+	}
+	longest := longestKey
+	return []*huma.Param{{Name: "Idempotency-Key", In: "header", Schema: &huma.Schema{Type: huma.TypeString, MaxLength: &longest},
+		Description: "any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice"}}
 }
 
 // signedIn refuses who is not signed in before anything of the request is read: neither its body nor what it names.

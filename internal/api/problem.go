@@ -104,6 +104,15 @@ func problemOf(log *slog.Logger, requestID string, err error) *problem {
 	return p
 }
 
+// inQuery says of each field that it stood in the query, as those of a request without a body do.
+func (p *problem) inQuery() {
+	for i, f := range p.Errors {
+		if field, ok := strings.CutPrefix(f.Location, "body."); ok {
+			p.Errors[i].Location = "query." + field
+		}
+	}
+}
+
 func slug(f *fault.Error) string {
 	if f.Code != "" {
 		return f.Code

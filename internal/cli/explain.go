@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/keyturn/keyturn/client"
@@ -38,7 +39,8 @@ func (k *command) explain(err error) {
 		if cause == "" {
 			cause = p.Detail
 		}
-		if cause != p.Title {
+		named := slices.ContainsFunc(p.Errors, func(f client.FieldProblem) bool { return strings.EqualFold(f.Message, cause) })
+		if cause != p.Title && !named { // else its field says the same, and where
 			line("cause", cause)
 		}
 		for _, f := range p.Errors {

@@ -72,7 +72,7 @@ func (k *command) clusterFetch() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return k.follow(ctx, api, args[0], fetch, noWait)
+			return k.follow(ctx, api, args[0], fetch, secrets, noWait)
 		})
 	f := c.Flags()
 	f.BoolVar(&all, "all", false, "all Secrets but Helm releases and ServiceAccount tokens")
@@ -128,15 +128,15 @@ func (k *command) clusterSync() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return k.follow(ctx, api, args[0], fetch, noWait)
+		return k.follow(ctx, api, args[0], fetch, nil, noWait)
 	})
 	c.Flags().BoolVar(&noWait, "no-wait", false, "start it and return")
 	c.ValidArgsFunction = k.complete(clusterNames)
 	return c
 }
 
-// follow waits for a fetch to end and prints its counts. It fails when the fetch did.
-func (k *command) follow(ctx context.Context, api *client.Client, cluster string, f client.Fetch, noWait bool) error {
+// follow waits for a fetch to end and prints its counts. It fails when the fetch did, or did not bring a Secret of chosen.
+func (k *command) follow(ctx context.Context, api *client.Client, cluster string, f client.Fetch, chosen []string, noWait bool) error {
 	var err error
 	see := "keyturn cluster get " + cluster
 	for !noWait && f.State != "done" && f.State != "failed" {
@@ -165,7 +165,23 @@ func (k *command) follow(ctx context.Context, api *client.Client, cluster string
 	if f.State == "failed" {
 		return failed("the "+f.Kind+" of "+cluster+" failed", fact{"cause", f.Reason}, fact{"cure", f.Cure})
 	}
+	if missed := notBrought(f, chosen); len(missed) > 0 {
+		return failed("not all that was named was brought", fact{"missing", strings.Join(missed, ", ")},
+			fact{"cure", `look at "keyturn cluster secrets ` + cluster + `"; a sync brings them when they are there`})
+	}
 	return nil
+}
+
+// notBrought returns which of the chosen Secrets a fetch that ended did not bring, sorted. A rule or a namespace promises none.
+func notBrought(f client.Fetch, chosen []string) []string {
+	var out []string
+	for _, p := range f.Problems {
+		if name := p.Namespace + "/" + p.Name; slices.Contains(chosen, name) {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 func problemView() view[client.FetchProblem] {

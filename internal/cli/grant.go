@@ -267,7 +267,7 @@ func (k *command) tokenCreate() *cobra.Command {
 			_, err = fmt.Fprintln(k.Out, t.Secret.Text())
 			return err
 		})
-	c.Flags().StringSliceVar(&n.Scopes, "scope", nil, `what it may do: "object.verb", "object.*" or "*"; may be repeated`)
+	c.Flags().StringSliceVar(&n.Scopes, "scope", nil, `what it may do: "object.verb", "object.*", or "*" for all but changing policies and users, groups, grants, tokens and sessions, which are named; may be repeated`)
 	c.Flags().StringVar(&expires, "expires", "90d", "when it ends, at most a year from now")
 	return c
 }

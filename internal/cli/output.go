@@ -36,6 +36,9 @@ type list[T any] struct {
 
 // printList prints rows in the form that was asked for.
 func printList[T any](k *command, v view[T], rows []T, total int64) error {
+	if len(rows) > 0 && int64(len(rows)) < total {
+		fmt.Fprintf(k.Err, "The first %d of %d; --limit 0 shows all.\n", len(rows), total)
+	}
 	if rows == nil {
 		rows = []T{}
 	}

@@ -324,3 +324,20 @@ func TestCompletion(t *testing.T) {
 		t.Errorf("without a server: %+v", r)
 	}
 }
+
+// A list that is cut short says so, where it does not disturb who reads the list.
+func TestAListThatIsCutShortSaysSo(t *testing.T) {
+	w := newWorld(t)
+	p := w.answers["GET /audit"].(client.Page[client.AuditEvent])
+	p.Total = 4096
+	w.answers["GET /audit"] = p
+	for _, format := range []string{"table", "name", "json"} {
+		r := w.run("", "audit", "list", "--limit", "1", "-o", format)
+		if want := "The first 1 of 4096; --limit 0 shows all.\n"; r.code != 0 || r.err != want || strings.Contains(r.out, "first") {
+			t.Errorf("%s: %+v, want %q", format, r, want)
+		}
+	}
+	if r := w.run("", "audit", "list", "--limit", "0"); r.code != 0 {
+		t.Errorf("%+v", r)
+	}
+}

@@ -132,6 +132,18 @@ func TestAValueThatCannotBeSentSaysWhy(t *testing.T) {
 	}
 }
 
+// What was named and is not brought is a failure; what a rule or a namespace would have brought is told only.
+func TestAFetchThatMissesWhatWasNamedFails(t *testing.T) {
+	w := newWorld(t)
+	w.answers["POST /clusters/prod-eu/fetches"] = w.answers["GET /clusters/c1/fetches/f1"]
+	for chosen, want := range map[string]int{"--secret=shop/big,shop/web": 1, "--secret=shop/web": 0, "--namespace=shop": 0} {
+		r := w.run("", "cluster", "fetch", "prod-eu", chosen)
+		if r.code != want || (want == 1) != strings.Contains(r.err, "missing: shop/big\n") || !strings.Contains(r.out, "shop/big") {
+			t.Errorf("%s: %+v", chosen, r)
+		}
+	}
+}
+
 func TestFetchWaits(t *testing.T) {
 	w := newWorld(t)
 	done := w.answers["GET /clusters/c1/fetches/f1"].(client.Fetch)

@@ -45,7 +45,8 @@ func (d Decision) Err(actor identity.Actor) error {
 	case actor.Kind == identity.KindAnonymous:
 		return fault.New(fault.Unauthenticated, "%s", d.Reason).WithCure("%s", d.Cure)
 	case d.Hidden:
-		return fault.New(fault.NotFound, "there is no such object, or you may not know of it")
+		return fault.New(fault.NotFound, "there is no such object, or you may not know of it").
+			WithCure("look at the list: it has what you may know of, as it is called now")
 	}
 	return fault.New(fault.Denied, "%s", d.Reason).WithCure("%s", d.Cure)
 }
@@ -98,9 +99,13 @@ func Decide(actor identity.Actor, op Operation, obj Object) Decision {
 	case identity.KindToken:
 		// Who am I is free, so that the owner of a token can always find out what it is.
 		if op != SessionGet && !identity.Covers(actor.Scopes, string(op), r.explicit) {
+			cure := "create a token with that scope"
+			if r.explicit {
+				cure += `; "*" does not stand for it`
+			}
 			return Decision{
 				Reason: "the token's scopes do not include " + string(op),
-				Cure:   "create a token with that scope",
+				Cure:   cure,
 				Hidden: hidden(r.of(actor.Role), actor, obj),
 			}
 		}

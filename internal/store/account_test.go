@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func TestAnAccountIsChangedOnItsRevision(t *testing.T) {
 			t.Errorf("an old revision: %v", err)
 		}
 		a.Name = w.Accounts[1].Name
-		if err := s.UpdateAccount(ctx, a, 2, happened("account.update")); fault.KindOf(err) != fault.Conflict {
+		if err := s.UpdateAccount(ctx, a, 2, happened("account.update")); fault.KindOf(err) != fault.Conflict || !strings.HasPrefix(err.Error(), "there is an account") {
 			t.Errorf("another's name: %v", err)
 		}
 		at := time.Now().UTC().Truncate(time.Microsecond)

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +40,7 @@ func TestAClusterIsChangedOnItsRevision(t *testing.T) {
 			t.Errorf("an old revision: %v", err)
 		}
 		c.Name = "prod-1"
-		if err := s.UpdateCluster(ctx, c, 2, happened("cluster.update")); fault.KindOf(err) != fault.Conflict {
+		if err := s.UpdateCluster(ctx, c, 2, happened("cluster.update")); fault.KindOf(err) != fault.Conflict || !strings.HasPrefix(err.Error(), "there is a cluster with this name already") {
 			t.Errorf("another's name: %v", err)
 		}
 		if n := eventsOf(t, s, "cluster.update"); n != 1 {

@@ -60,7 +60,9 @@ func translate(err error) error {
 func translateSQLite(e *sqlite.Error) error {
 	switch e.Code() {
 	case sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY:
-		return errDuplicate(uniqueColumns(e.Error()))
+		columns := uniqueColumns(e.Error())
+		table, _, _ := strings.Cut(columns, ".")
+		return errDuplicate(table, strings.HasSuffix(columns, ".name"), columns)
 	case sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY:
 		return errReferenced()
 	}
@@ -88,7 +90,7 @@ func uniqueColumns(msg string) string {
 func translatePostgres(e *pgconn.PgError) error {
 	switch e.Code {
 	case "23505":
-		return errDuplicate(strings.TrimSpace(e.TableName + " " + e.ConstraintName))
+		return errDuplicate(e.TableName, strings.Contains(e.ConstraintName, "_name"), strings.TrimSpace(e.TableName+" "+e.ConstraintName))
 	case "23503":
 		return errReferenced()
 	case "40001", "40P01", "55P03":
@@ -121,7 +123,16 @@ func lostConnection(err error) bool {
 		errors.Is(err, net.ErrClosed) || pgconn.SafeToRetry(err) || strings.HasSuffix(err.Error(), "conn closed")
 }
 
-func errDuplicate(where string) error {
+// named are the tables whose rows have names that people choose, and what a row is called.
+var named = map[string]string{
+	"clusters": "a cluster", "resources": "a resource", "accounts": "an account", "policies": "a policy", "users": "a user", "groups": "a group", "tokens": "a token",
+}
+
+// errDuplicate says that a row of table is there already; where is for whoever looks for the reason in the schema.
+func errDuplicate(table string, name bool, where string) error {
+	if what, ok := named[table]; ok && name {
+		return nameTaken(what)
+	}
 	if where != "" {
 		where = " (" + where + ")"
 	}

@@ -43,12 +43,12 @@ func (s *Store) AddUser(ctx context.Context, u identity.User, ev identity.Eviden
 
 func insertUser(ctx context.Context, tx *Tx, u identity.User) error {
 	tx.Changed("user", u.ID, 1, "")
-	return execOne(ctx, tx, nameTaken("user"), `INSERT INTO users (`+userColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,1) ON CONFLICT (name) DO NOTHING`,
+	return execOne(ctx, tx, nameTaken("a user"), `INSERT INTO users (`+userColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,1) ON CONFLICT (name) DO NOTHING`,
 		u.ID, u.Name, u.DisplayName, string(u.Role), flag(u.Disabled), u.PasswordHash, micro(u.PasswordSetAt), micro(u.LastLoginAt), micro(u.CreatedAt))
 }
 
 func nameTaken(what string) error {
-	return fault.New(fault.Conflict, "there is a %s with this name already", what).WithCode(CodeDuplicate).WithField("name").
+	return fault.New(fault.Conflict, "there is %s with this name already", what).WithCode(CodeDuplicate).WithField("name").
 		WithCure("choose another name").WithUnchanged("nothing was written")
 }
 
@@ -132,7 +132,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string, rev int64, ev identit
 // AddGroup implements identity.GroupStore.
 func (s *Store) AddGroup(ctx context.Context, g identity.Group, ev identity.Evidence) error {
 	return s.write(ctx, func(tx *Tx) error {
-		err := execOne(ctx, tx, nameTaken("group"), `INSERT INTO groups (id, name, description, created_at, rev) VALUES ($1,$2,$3,$4,1)
+		err := execOne(ctx, tx, nameTaken("a group"), `INSERT INTO groups (id, name, description, created_at, rev) VALUES ($1,$2,$3,$4,1)
 			ON CONFLICT (name) DO NOTHING`, g.ID, g.Name, g.Description, micro(g.CreatedAt))
 		if err != nil {
 			return err
@@ -149,7 +149,7 @@ func (s *Store) UpdateGroup(ctx context.Context, g identity.Group, ev identity.E
 			return err
 		}
 		if len(taken) > 0 {
-			return nameTaken("group")
+			return nameTaken("a group")
 		}
 		err = execOne(ctx, tx, stale("group"), `UPDATE groups SET name = $3, description = $4, rev = rev + 1 WHERE id = $1 AND rev = $2`,
 			g.ID, g.Rev, g.Name, g.Description)
@@ -263,7 +263,7 @@ func (s *Store) AddToken(ctx context.Context, t identity.Token, ev identity.Evid
 		return err
 	}
 	return s.write(ctx, func(tx *Tx) error {
-		err := execOne(ctx, tx, nameTaken("token"), `INSERT INTO tokens (id, user_id, name, scopes, hash, expires_at, created_at, last_used_at, rev)
+		err := execOne(ctx, tx, nameTaken("a token"), `INSERT INTO tokens (id, user_id, name, scopes, hash, expires_at, created_at, last_used_at, rev)
 			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1) ON CONFLICT (user_id, name) DO NOTHING`,
 			t.ID, t.UserID, t.Name, string(scopes), t.Hash[:], micro(t.ExpiresAt), micro(t.CreatedAt), micro(t.LastUsedAt))
 		if err != nil {

@@ -2355,7 +2355,10 @@ export interface operations {
     "account.reset": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 account: string;
@@ -2670,7 +2673,10 @@ export interface operations {
     "cluster.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -2910,7 +2916,10 @@ export interface operations {
     "cluster.fetch": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 cluster: string;
@@ -2981,6 +2990,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
                 /** @description the ETag that was read */
                 "If-Match"?: string;
             };
@@ -3016,7 +3027,10 @@ export interface operations {
     "cluster.sync": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 cluster: string;
@@ -3189,7 +3203,10 @@ export interface operations {
     "grant.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3284,7 +3301,10 @@ export interface operations {
     "group.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3473,7 +3493,10 @@ export interface operations {
     "mapping.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3704,7 +3727,10 @@ export interface operations {
     "policy.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3844,7 +3870,10 @@ export interface operations {
     "policy.assign": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 policy: string;
@@ -3957,7 +3986,10 @@ export interface operations {
     "resource.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4097,7 +4129,10 @@ export interface operations {
     "account.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 resource: string;
@@ -4210,7 +4245,10 @@ export interface operations {
     "run.cancel": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 run: string;
@@ -4243,7 +4281,10 @@ export interface operations {
     "run.resume": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 run: string;
@@ -4276,7 +4317,10 @@ export interface operations {
     "run.rollback": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 run: string;
@@ -4692,7 +4736,10 @@ export interface operations {
     "token.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4845,7 +4892,10 @@ export interface operations {
     "user.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4985,7 +5035,10 @@ export interface operations {
     "user.password": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 user: string;
