@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 KUBE_BIN := tools/kube/bin
 
-.PHONY: help setup kube console console-test check test baseline build run demo bench
+.PHONY: help setup kube console console-test check test baseline build run demo bench torture
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: setup kube build ## play the whole story on real servers and leave them ru
 
 bench: setup kube build ## measure speed and memory against this machine's own limits and the console's budgets (about 12 minutes; writes bench/out.json; ARGS='-only NAME,NAME' takes some)
 	@$(GO) run ./test/bench $(ARGS)
+
+torture: setup kube console ## turn keys on real systems while everything goes wrong, and prove that nothing is lost (20 minutes; SEED=… RUNS=…)
+	$(GO) run ./test/torture $(if $(SEED),-seed $(SEED)) -runs $(or $(RUNS),200)
 
 check: ## formatting, vet, generated code is fresh
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
