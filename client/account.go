@@ -53,6 +53,14 @@ type AccountFilter struct {
 	Name     string   `query:"name" maxLength:"253" doc:"exactly this one"`
 	Type     []string `query:"type"`
 	State    []string `query:"state"`
+	Policy   string   `query:"policy" maxLength:"64" doc:"id or name of the policy that applies"`
+}
+
+// ScheduleFilter chooses accounts that are due to be changed at some time.
+type ScheduleFilter struct {
+	AccountFilter
+	Overdue bool   `query:"overdue" doc:"only those whose value is older than its policy allows"`
+	Within  string `query:"within" maxLength:"32" doc:"only those that are due within so long, such as 24h, and those that are overdue"`
 }
 
 // Version is one value of a credential, without the value.

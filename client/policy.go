@@ -14,9 +14,14 @@ type Policy struct {
 	Rotation    PolicyRotation `json:"rotation"`
 	// Assignments are what the policy is for, as far as the caller may know of it.
 	Assignments []PolicyAssignment `json:"assignments"`
-	CreatedAt   *Time              `json:"createdAt,omitempty"`
-	Rev         int64              `json:"rev"`
-	Can         Can                `json:"can,omitempty"`
+	// Accounts counts those that follow it, Overdue those of them whose value is older than it allows, and NextAt is when the
+	// first of them is due; all as far as the caller may know of them.
+	Accounts  int64 `json:"accounts"`
+	Overdue   int64 `json:"overdue,omitempty"`
+	NextAt    *Time `json:"nextAt,omitempty"`
+	CreatedAt *Time `json:"createdAt,omitempty"`
+	Rev       int64 `json:"rev"`
+	Can       Can   `json:"can,omitempty"`
 }
 
 // PolicyPassword says what a value looks like. What is not given is the default's.
@@ -78,6 +83,26 @@ type PolicyChange struct {
 	Password    *PolicyPassword `json:"password,omitempty"`
 	History     *int            `json:"history,omitempty" minimum:"0" maximum:"100"`
 	Rotation    *PolicyRotation `json:"rotation,omitempty"`
+}
+
+// PolicyDraft is a policy that is being written.
+type PolicyDraft struct {
+	Password PolicyPassword `json:"password,omitzero"`
+	Rotation PolicyRotation `json:"rotation,omitzero"`
+}
+
+// PolicyPreview is what a policy would come to.
+type PolicyPreview struct {
+	EntropyBits float64 `json:"entropyBits"`
+	// Next are when a value that is made now, and each that follows it, would be changed; at most five, before accounts are
+	// spread. Empty: the clock changes none.
+	Next []PolicyTime `json:"next"`
+}
+
+// PolicyTime is when a value is due to be changed, and why then.
+type PolicyTime struct {
+	At  Time   `json:"at"`
+	Why string `json:"why"`
 }
 
 // PolicyAssignment is what a policy is for. Pattern is an id, labels as env=prod,tier, or globs as TYPE/RESOURCE/ACCOUNT.

@@ -43,7 +43,12 @@ func (c *Client) ExplainPolicy(ctx context.Context, account string) (PolicyExpla
 	return get[PolicyExplanation](ctx, c, nil, "/accounts/{}/policy", account)
 }
 
+// PreviewPolicy says what a policy would come to. Nothing is stored.
+func (c *Client) PreviewPolicy(ctx context.Context, draft PolicyDraft) (PolicyPreview, error) {
+	return post[PolicyPreview](ctx, c, draft, "/policies/preview")
+}
+
 // Schedule returns a page of the accounts that are due to be changed at some time, those that are overdue first.
-func (c *Client) Schedule(ctx context.Context, filter AccountFilter) (Page[Account], error) {
+func (c *Client) Schedule(ctx context.Context, filter ScheduleFilter) (Page[Account], error) {
 	return get[Page[Account]](ctx, c, query(filter), "/schedule")
 }

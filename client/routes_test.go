@@ -167,7 +167,14 @@ func policyRoutes(c *Client) routes {
 		},
 		"DELETE /policies/p/assignments/a": func(ctx context.Context) error { return c.UnassignPolicy(ctx, "p", "a") },
 		"GET /accounts/a/policy":           func(ctx context.Context) error { _, err := c.ExplainPolicy(ctx, "a"); return err },
-		"GET /schedule?resource=r":         func(ctx context.Context) error { _, err := c.Schedule(ctx, AccountFilter{Resource: "r"}); return err },
+		"GET /schedule?resource=r": func(ctx context.Context) error {
+			_, err := c.Schedule(ctx, ScheduleFilter{AccountFilter: AccountFilter{Resource: "r"}})
+			return err
+		},
+		`POST /policies/preview {"rotation":{"every":"30d"}}`: func(ctx context.Context) error {
+			_, err := c.PreviewPolicy(ctx, PolicyDraft{Rotation: PolicyRotation{Every: "30d"}})
+			return err
+		},
 	}
 }
 

@@ -36,6 +36,24 @@ type Overview struct {
 	Mappings   map[string]int64 `json:"mappings"`
 	Runs       map[string]int64 `json:"runs"`
 	LastProof  *Time            `json:"lastProof,omitempty"`
+	// Due sums up the schedule.
+	Due Due `json:"due"`
+}
+
+// Due says how many accounts are to be changed when, and which is the first.
+type Due struct {
+	Overdue int64 `json:"overdue"` // their values are older than their policies allow
+	Day     int64 `json:"day"`     // due within 24 hours, those that are overdue left out
+	// Next is the account that is due first, those that are overdue left out.
+	Next *DueAccount `json:"next,omitempty"`
+}
+
+// DueAccount is an account that is to be changed.
+type DueAccount struct {
+	ID           string `json:"id"`
+	Name         string `json:"name"`
+	ResourceName string `json:"resourceName"`
+	At           Time   `json:"at"`
 }
 
 // Need is one thing that waits for a person.

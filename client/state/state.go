@@ -25,6 +25,7 @@ const (
 	Step      Object = "step" // also of a check
 	Rollout   Object = "rollout"
 	Readiness Object = "readiness"
+	Schedule  Object = "schedule" // of an account's next change
 	Request   Object = "request"
 	Grant     Object = "grant" // also of a checkout
 	Finding   Object = "finding"

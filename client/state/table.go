@@ -56,6 +56,10 @@ var table = []State{
 	{Object: Readiness, Word: "not ready", Tone: Warn, Icon: "alert-triangle", Meaning: "The last rehearsal failed."},
 	{Object: Readiness, Word: "stale", Tone: Neutral, Icon: "clock", Meaning: "The last rehearsal is older than 26 hours."},
 
+	{Object: Schedule, Word: "overdue", Tone: Warn, Icon: "alert-triangle", Meaning: "The value is older than its policy allows."},
+	{Object: Schedule, Word: "due", Tone: Progress, Icon: "hourglass", Meaning: "Its time has come; it begins as soon as a worker is free."},
+	{Object: Schedule, Word: "planned", Tone: Neutral, Icon: "clock", Meaning: "It is changed at the stated time."},
+
 	{Object: Request, Word: "pending", Tone: Warn, Icon: "hourglass", Meaning: "Waits for a decision."},
 	{Object: Request, Word: "approved", Tone: OK, Icon: "user-check", Meaning: "Approved by a named person."},
 	{Object: Request, Word: "denied", Tone: Neutral, Icon: "user-x", Meaning: "Denied by a named person."},

@@ -134,17 +134,22 @@ func (s *Server) credentialObject(ctx context.Context, id string) (policy.Object
 }
 
 func (s *Server) accounts(ctx context.Context, c call, in *accountsIn) (*list[client.Page[client.Account]], error) {
-	resource, err := s.resourceID(ctx, in.Resource)
+	q, err := s.accountQuery(ctx, in.AccountFilter, in.Query)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Objects.Accounts(ctx, viewer(c), store.AccountQuery{
-		ListQuery: listQuery(in.ListOptions), Name: in.Name, ResourceID: resource, Type: in.words("type"), State: in.words("state"),
-	})
+	p, err := s.Objects.Accounts(ctx, viewer(c), q)
 	if err != nil {
 		return nil, err
 	}
 	return pageOf(p, nil, func(row store.AccountRow) client.Account { return accountOf(c.Actor, row) }), nil
+}
+
+func (s *Server) accountQuery(ctx context.Context, f client.AccountFilter, words Query) (store.AccountQuery, error) {
+	resource, err := s.resourceID(ctx, f.Resource)
+	return store.AccountQuery{
+		ListQuery: listQuery(f.ListOptions), Name: f.Name, ResourceID: resource, Type: words.words("type"), State: words.words("state"), Policy: f.Policy,
+	}, err
 }
 
 func (s *Server) account(ctx context.Context, c call, id string) (*answer[client.Account], error) {

@@ -63,6 +63,10 @@ func (k asHard) AssignmentNames(ctx context.Context, v store.Viewer) (map[string
 	return k.store.AssignmentNames(ctx, v)
 }
 
+func (k asHard) Followers(ctx context.Context, v store.Viewer) (map[string]store.Followers, error) {
+	return k.store.Followers(ctx, v)
+}
+
 func (k asHard) Explain(ctx context.Context, accountID string) ([]rotation.Applies, rotation.Plan, error) {
 	return k.plans.Explain(ctx, accountID)
 }

@@ -49,5 +49,9 @@ func overviewOf(o store.Overview, now time.Time) client.Overview {
 	for i, n := range o.Needs {
 		out.Needs[i] = client.Need{Kind: n.Kind, ID: n.ID, Name: n.Name, State: n.State, Reason: n.Reason, Since: orNil(n.Since)}
 	}
+	out.Due = client.Due{Overdue: o.Due.Overdue, Day: o.Due.Day}
+	if next := o.Due.Next; next.ID != "" {
+		out.Due.Next = &client.DueAccount{ID: next.ID, Name: next.Name, ResourceName: next.ResourceName, At: next.At}
+	}
 	return out
 }

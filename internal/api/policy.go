@@ -25,6 +25,8 @@ type Policies interface {
 	// AssignmentNames returns the names of the accounts and resources that assignments name, by the assignment's id, as far as
 	// v may know of them.
 	AssignmentNames(ctx context.Context, v store.Viewer) (map[string]string, error)
+	// Followers returns the accounts that v may know of by the id of the policy that they follow.
+	Followers(ctx context.Context, v store.Viewer) (map[string]store.Followers, error)
 }
 
 // PolicyKeeper makes, changes and deletes policies.
@@ -34,6 +36,8 @@ type PolicyKeeper interface {
 	Create(ctx context.Context, actor identity.Actor, change rotation.PolicyChange) (rotation.Policy, error)
 	Change(ctx context.Context, actor identity.Actor, id string, rev int64, change rotation.PolicyChange) (rotation.Policy, error)
 	Delete(ctx context.Context, actor identity.Actor, id string, rev int64) error
+	// Preview returns when values would be changed under a policy like this.
+	Preview(change rotation.PolicyChange, now time.Time) ([]schedule.Due, error)
 	Assign(ctx context.Context, actor identity.Actor, policyID string, by rotation.By, pattern string) (rotation.Policy, error)
 	Unassign(ctx context.Context, actor identity.Actor, policyID, id string) error
 }
@@ -56,6 +60,7 @@ type (
 		IfMatch
 		PolicyRef
 	}
+	draftIn  struct{ Body client.PolicyDraft }
 	assignIn struct {
 		PolicyRef
 		Body client.NewPolicyAssignment
@@ -64,11 +69,17 @@ type (
 		PolicyRef
 		Assignment string `path:"assignment" maxLength:"64"`
 	}
+	scheduleIn struct {
+		client.ScheduleFilter
+		Query
+	}
 )
 
 func (s *Server) policyOps() {
 	op(s, operation[struct{}]{Method: http.MethodGet, Path: "/policies", Op: policy.PolicyList, Summary: "Policies"}, s.policies)
 	op(s, operation[newPolicyIn]{Method: http.MethodPost, Path: "/policies", Op: policy.PolicyCreate, Status: http.StatusCreated, Summary: "Make a policy"}, s.addPolicy)
+	op(s, operation[draftIn]{Method: http.MethodPost, Path: "/policies/preview", Op: policy.PolicyList, ID: "policy.preview",
+		Summary: "When values would be changed under a policy, and how hard they would be to guess; nothing is stored"}, s.previewPolicy)
 	op(s, operation[PolicyRef]{Method: http.MethodGet, Path: "/policies/{policy}", Op: policy.PolicyGet, Summary: "One policy", Object: of[PolicyRef](s.policyObject)},
 		func(ctx context.Context, c call, _ *PolicyRef) (*answer[client.Policy], error) {
 			return s.policy(ctx, c, c.Object.ID)
@@ -88,7 +99,7 @@ func (s *Server) policyOps() {
 		})
 	op(s, operation[AccountRef]{Method: http.MethodGet, Path: "/accounts/{account}/policy", Op: policy.AccountGet, ID: "account.policy",
 		Summary: "Which policy applies to an account, and why", Object: of[AccountRef](s.accountObject)}, s.explain)
-	op(s, operation[accountsIn]{Method: http.MethodGet, Path: "/schedule", Op: policy.AccountList, ID: "schedule.list",
+	op(s, operation[scheduleIn]{Method: http.MethodGet, Path: "/schedule", Op: policy.AccountList, ID: "schedule.list",
 		Summary: "Accounts that are due to be changed, those that are overdue first"}, s.schedule)
 }
 
@@ -102,13 +113,13 @@ func (s *Server) policies(ctx context.Context, c call, _ *struct{}) (*list[items
 	if err != nil {
 		return nil, err
 	}
-	names, err := s.Policies.AssignmentNames(ctx, viewer(c))
+	known, err := s.knownOfPolicies(ctx, c)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]client.Policy, len(all))
 	for i, p := range all {
-		if out[i], err = s.policyOf(c, p, names); err != nil {
+		if out[i], err = s.policyOf(c, p, known); err != nil {
 			return nil, err
 		}
 	}
@@ -120,12 +131,43 @@ func (s *Server) policy(ctx context.Context, c call, id string) (*answer[client.
 	if err != nil {
 		return nil, err
 	}
-	names, err := s.Policies.AssignmentNames(ctx, viewer(c))
+	known, err := s.knownOfPolicies(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.policyOf(c, p, names)
+	out, err := s.policyOf(c, p, known)
 	return &answer[client.Policy]{ETag: etag(p.Rev), Body: out}, err
+}
+
+// knownOfPolicies is what a caller may know of that policies are for.
+type knownOfPolicies struct {
+	names     map[string]string // by the id of the assignment
+	followers map[string]store.Followers
+}
+
+func (s *Server) knownOfPolicies(ctx context.Context, c call) (k knownOfPolicies, err error) {
+	if k.names, err = s.Policies.AssignmentNames(ctx, viewer(c)); err != nil {
+		return k, err
+	}
+	k.followers, err = s.Policies.Followers(ctx, viewer(c))
+	return k, err
+}
+
+func (s *Server) previewPolicy(_ context.Context, _ call, in *draftIn) (*list[client.PolicyPreview], error) {
+	change, err := policyChange(client.PolicyChange{Password: &in.Body.Password, Rotation: &in.Body.Rotation})
+	if err != nil {
+		return nil, err
+	}
+	due, err := s.Policies.Preview(change, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	out := client.PolicyPreview{Next: make([]client.PolicyTime, len(due))}
+	for i, d := range due {
+		out.Next[i] = client.PolicyTime{At: d.At.UTC(), Why: d.Why}
+	}
+	out.EntropyBits, err = s.Policies.EntropyBits(*change.Password)
+	return &list[client.PolicyPreview]{Body: out}, err
 }
 
 func (s *Server) addPolicy(ctx context.Context, c call, in *newPolicyIn) (*answer[client.Policy], error) {
@@ -197,14 +239,20 @@ func (s *Server) explain(ctx context.Context, c call, _ *AccountRef) (*list[clie
 
 func overdue(at time.Time) bool { return !at.IsZero() && !at.After(time.Now()) }
 
-func (s *Server) schedule(ctx context.Context, c call, in *accountsIn) (*list[client.Page[client.Account]], error) {
-	resource, err := s.resourceID(ctx, in.Resource)
+func (s *Server) schedule(ctx context.Context, c call, in *scheduleIn) (*list[client.Page[client.Account]], error) {
+	q, err := s.accountQuery(ctx, in.AccountFilter, in.Query)
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Objects.Accounts(ctx, viewer(c), store.AccountQuery{
-		ListQuery: listQuery(in.ListOptions), Name: in.Name, ResourceID: resource, Type: in.words("type"), State: in.words("state"), Scheduled: true,
-	})
+	q.Scheduled, q.Overdue = true, in.Overdue
+	if in.Within != "" {
+		within, err := schedule.ParseSpan(in.Within, "within")
+		if err != nil {
+			return nil, err
+		}
+		q.Before = time.Now().Add(within)
+	}
+	p, err := s.Objects.Accounts(ctx, viewer(c), q)
 	if err != nil {
 		return nil, err
 	}
@@ -243,8 +291,8 @@ func policyChange(in client.PolicyChange) (rotation.PolicyChange, error) {
 // policyVerbs are what can be done with a policy.
 var policyVerbs = map[string]policy.Operation{"update": policy.PolicyUpdate, "delete": policy.PolicyDelete, "assign": policy.PolicyAssign}
 
-// policyOf leaves out the accounts and resources that names does not have.
-func (s *Server) policyOf(c call, p rotation.Policy, names map[string]string) (client.Policy, error) {
+// policyOf leaves out the accounts and resources that are not known.
+func (s *Server) policyOf(c call, p rotation.Policy, known knownOfPolicies) (client.Policy, error) {
 	can := canOf(c.Actor, policy.Object{Kind: "policy", ID: p.ID}, policyVerbs)
 	if p.ID == rotation.DefaultPolicy {
 		notNow(can, "It is for every account that no other policy is for", "delete", "assign")
@@ -255,6 +303,8 @@ func (s *Server) policyOf(c call, p rotation.Policy, names map[string]string) (c
 			Canary: r.Waves.Canary, WaveSize: r.Waves.Size, WavePause: r.Waves.Pause, OnStuck: string(r.OnStuck),
 			RestartOrder: r.Restarts.Order, RestartWindows: r.Restarts.Windows},
 		CreatedAt: orNil(p.CreatedAt), Rev: p.Rev, Can: can, Assignments: []client.PolicyAssignment{}}
+	f := known.followers[p.ID]
+	out.Accounts, out.Overdue, out.NextAt = f.Accounts, f.Overdue, orNil(f.NextAt)
 	for _, b := range r.Blackouts {
 		out.Rotation.Blackouts = append(out.Rotation.Blackouts, client.Blackout{From: b.From, To: b.To, Why: b.Why})
 	}
@@ -262,8 +312,8 @@ func (s *Server) policyOf(c call, p rotation.Policy, names map[string]string) (c
 		out.Rotation.Reconcile = append(out.Rotation.Reconcile, string(f))
 	}
 	for _, a := range p.Assignments {
-		name, known := names[a.ID]
-		if !known && (a.By == rotation.ByAccount || a.By == rotation.ByResource) {
+		name, ok := known.names[a.ID]
+		if !ok && (a.By == rotation.ByAccount || a.By == rotation.ByResource) {
 			continue
 		}
 		out.Assignments = append(out.Assignments, client.PolicyAssignment{ID: a.ID, By: string(a.By), Pattern: a.Pattern, Name: name})

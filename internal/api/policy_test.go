@@ -11,6 +11,7 @@ import (
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/rotation/schedule"
 )
 
 // plan works out what follows from the policies, as the scheduler does.
@@ -89,4 +90,100 @@ func TestPolicies(t *testing.T) {
 	as(admin, http.MethodDelete, "/policies/prod/assignments/"+p.Assignments[0].ID, nil, http.StatusNoContent)
 	as(admin, http.MethodDelete, "/policies/prod", nil, http.StatusNoContent, "If-Match", `"2"`)
 	as(admin, http.MethodDelete, "/policies/default", nil, http.StatusConflict, "If-Match", `"1"`)
+}
+
+func TestPolicyPreview(t *testing.T) {
+	e := newEstate(t)
+	as := func(role identity.Role, draft client.PolicyDraft, want int) (got client.PolicyPreview, body string) {
+		t.Helper()
+		r := e.send(http.MethodPost, "/policies/preview", draft, "Authorization", "Bearer "+e.session(e.user("of "+string(role)+draft.Rotation.Cron+draft.Rotation.Every, role)).Text())
+		if r.status != want {
+			t.Fatalf("%d %s", r.status, r.body)
+		}
+		if want == http.StatusOK {
+			decode(t, r.body, &got)
+		}
+		return got, string(r.body)
+	}
+	got, _ := as(identity.Administrator, client.PolicyDraft{Rotation: client.PolicyRotation{Cron: "30 3 * * sun", Zone: "Europe/Berlin", Jitter: "6h"}}, http.StatusOK)
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	ok(t, err)
+	if len(got.Next) != 5 || got.EntropyBits == 0 {
+		t.Fatalf("%+v", got)
+	}
+	for i, next := range got.Next {
+		if at := next.At.In(berlin); at.Weekday() != time.Sunday || at.Hour() != 3 || at.Minute() != 30 || next.Why == "" || i > 0 && !at.After(got.Next[i-1].At) {
+			t.Errorf("%d: %v %s", i, at, next.Why)
+		}
+	}
+	if got, _ = as(identity.Auditor, client.PolicyDraft{}, http.StatusOK); len(got.Next) != 0 {
+		t.Errorf("never changed: %+v", got)
+	}
+	if _, body := as(identity.Operator, client.PolicyDraft{Rotation: client.PolicyRotation{Every: "soon"}}, http.StatusUnprocessableEntity); !strings.Contains(body, "every") {
+		t.Error(body)
+	}
+	as(identity.PlainUser, client.PolicyDraft{}, http.StatusForbidden)
+	if all, err := e.store.Policies(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("a preview stored something: %+v %v", all, err)
+	}
+}
+
+func TestScheduleIsChosenFrom(t *testing.T) {
+	e := newEstate(t)
+	admin := e.session(e.user("root", identity.Administrator)).Text()
+	get := func(path string, into any) {
+		t.Helper()
+		r := e.send(http.MethodGet, path, nil, "Authorization", "Bearer "+admin)
+		if r.status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, r.status, r.body)
+		}
+		decode(t, r.body, into)
+	}
+	total := func(path string) int64 {
+		t.Helper()
+		var p client.Page[client.Account]
+		get(path, &p)
+		return p.Total
+	}
+	name := "prod"
+	p, err := (&rotation.Policies{Store: e.store, CheckPassword: func(string) error { return nil }, Wake: func() {}}).Create(t.Context(), identity.System("test"),
+		rotation.PolicyChange{Name: &name, Rules: &rotation.Rules{Rules: schedule.Rules{Every: "30d"}}})
+	ok(t, err)
+	r := e.send(http.MethodPost, "/policies/prod/assignments", client.NewPolicyAssignment{By: "rule", Pattern: "*/*/*"}, "Authorization", "Bearer "+admin)
+	if r.status != http.StatusCreated {
+		t.Fatalf("%d %s", r.status, r.body)
+	}
+	e.plan(t)
+	for path, want := range map[string]int64{"/schedule": 1, "/schedule?within=24h": 0, "/schedule?within=31d": 1, "/schedule?overdue=true": 0,
+		"/schedule?policy=prod": 1, "/schedule?policy=" + p.ID: 1, "/schedule?policy=default": 0, "/accounts?policy=prod": 2, "/accounts?policy=default": 0} {
+		if got := total(path); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+	var policies struct{ Items []client.Policy }
+	get("/policies", &policies)
+	for _, x := range policies.Items {
+		if want := map[string]int64{"prod": 2}[x.Name]; x.Accounts != want || (x.NextAt != nil) != (want > 0) || x.Overdue != 0 {
+			t.Errorf("%+v", x)
+		}
+	}
+	var o client.Overview
+	get("/overview", &o)
+	if o.Due.Overdue != 0 || o.Due.Day != 0 || o.Due.Next == nil || o.Due.Next.ID != e.account.ID || o.Due.Next.ResourceName != e.db.Name {
+		t.Errorf("%+v", o.Due)
+	}
+	// What is older than its policy allows is due at once, and no longer first in line.
+	_, err = (&rotation.Policies{Store: e.store, CheckPassword: func(string) error { return nil }, Wake: func() {}}).Change(t.Context(), identity.System("test"), p.ID, p.Rev,
+		rotation.PolicyChange{Rules: &rotation.Rules{Rules: schedule.Rules{MaxAge: "1s"}}})
+	ok(t, err)
+	time.Sleep(1100 * time.Millisecond)
+	e.plan(t)
+	o = client.Overview{}
+	get("/overview", &o)
+	if o.Due.Overdue != 1 || o.Due.Day != 0 || o.Due.Next != nil {
+		t.Errorf("%+v", o.Due)
+	}
+	if total("/schedule?overdue=true") != 1 || total("/schedule?within=1h") != 1 {
+		t.Error("what is overdue is missing")
+	}
 }

@@ -199,6 +199,7 @@ func (x *exposed) body(key string) any {
 			"/accounts/{account}/reset":      client.Reset{Value: secret},
 			"/mappings":                      client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password", Keep: "vault"},
 			"/policies":                      client.NewPolicy{Name: "another", Rotation: client.PolicyRotation{Every: "30d"}},
+			"/policies/preview":              client.PolicyDraft{Rotation: client.PolicyRotation{Every: "30d"}},
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
 			"/users":                         client.NewUser{Name: "newcomer", Role: "user", Password: secret},

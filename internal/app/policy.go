@@ -150,6 +150,11 @@ func (p policiesAPI) AssignmentNames(ctx context.Context, v store.Viewer) (map[s
 	return p.store.AssignmentNames(ctx, v)
 }
 
+// Followers implements api.Policies.
+func (p policiesAPI) Followers(ctx context.Context, v store.Viewer) (map[string]store.Followers, error) {
+	return p.store.Followers(ctx, v)
+}
+
 // Explain implements api.Policies.
 func (p policiesAPI) Explain(ctx context.Context, accountID string) ([]rotation.Applies, rotation.Plan, error) {
 	return p.plans.Explain(ctx, accountID)

@@ -30,10 +30,10 @@ func (k *command) scheduleView() view[client.Account] {
 
 func (k *command) scheduleList() *cobra.Command {
 	var l listing
-	var resource string
-	c := k.call("list [--resource R]", "List accounts by when they are due to be changed, those that are overdue first", 0, 0,
+	var filter client.ScheduleFilter
+	c := k.call("list [--resource R] [--policy P] [--overdue] [--within 7d]", "List accounts by when they are due to be changed, those that are overdue first", 0, 0,
 		func(ctx context.Context, api *client.Client, _ []string) error {
-			filter := client.AccountFilter{ListOptions: l.options(), Resource: resource}
+			filter.ListOptions = l.options()
 			rows, sum, err := collect(l.limit, func(cursor string) (client.Page[client.Account], error) {
 				filter.Cursor = cursor
 				return api.Schedule(ctx, filter)
@@ -44,7 +44,11 @@ func (k *command) scheduleList() *cobra.Command {
 			return printList(k, k.scheduleView(), rows, sum)
 		})
 	l.flags(c, false)
-	c.Flags().StringVar(&resource, "resource", "", "only accounts on this resource")
+	c.Flags().StringVar(&filter.Resource, "resource", "", "only accounts on this resource")
+	c.Flags().StringVar(&filter.Policy, "policy", "", "only accounts that follow this policy")
+	c.Flags().BoolVar(&filter.Overdue, "overdue", false, "only those whose value is older than its policy allows")
+	c.Flags().StringVar(&filter.Within, "within", "", "only those that are due within so long, such as 24h or 7d, and those that are overdue")
+	_ = c.RegisterFlagCompletionFunc("policy", k.completeFlag(policyNames))
 	_ = c.RegisterFlagCompletionFunc("resource", k.completeFlag(resourceNames))
 	return c
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/rotation/schedule"
 )
 
 // PolicyStore keeps policies. Each change commits its event in the same transaction, and has the plans of all accounts
@@ -153,6 +154,33 @@ func (s *Policies) Unassign(ctx context.Context, actor identity.Actor, policyID,
 	}
 	s.Wake()
 	return nil
+}
+
+// previewed is how many times a preview names.
+const previewed = 5
+
+// Preview returns when a value that is made at now under a policy of these rules, and each that follows it, would be changed,
+// before accounts are spread. It fails as Create does, but for the name.
+func (s *Policies) Preview(change PolicyChange, now time.Time) ([]schedule.Due, error) {
+	p := change.of(Policy{Name: "preview"})
+	if err := s.check(p); err != nil {
+		return nil, err
+	}
+	rules := p.Rules.Rules
+	rules.Jitter = ""
+	when, err := schedule.Parse(rules)
+	if err != nil {
+		return nil, err
+	}
+	var out []schedule.Due
+	for made := now; len(out) < previewed; {
+		due := when.Next(schedule.Facts{Last: made, Now: made})
+		if !due.At.After(made) {
+			break
+		}
+		out, made = append(out, due), due.At
+	}
+	return out, nil
 }
 
 func (s *Policies) check(p Policy) error {

@@ -239,9 +239,14 @@ type AccountQuery struct {
 	ResourceID string
 	Type       []string // of the resource
 	State      []string
+	Policy     string // id or name of the one that applies
 	// Scheduled leaves out what is not due at any time. What is overdue comes first then, and the rest by when it is due,
 	// unless Sort says otherwise.
 	Scheduled bool
+	// Overdue leaves out what is not overdue, and Before what is due then or later and not overdue. Both are for what is
+	// Scheduled.
+	Overdue bool
+	Before  time.Time
 }
 
 // farAway is later than any time that is stored, in microseconds: what is overdue comes so much before the rest.
@@ -272,11 +277,21 @@ func (s *Store) Accounts(ctx context.Context, v Viewer, q AccountQuery) (Page[Ac
 		where.args = types.args
 		where.and(`x.resource_id IN (SELECT id FROM resources` + types.String() + `)`)
 	}
+	if q.Policy != "" {
+		mark := where.arg(q.Policy)
+		where.and(`x.policy_id IN (SELECT id FROM policies WHERE id = ` + mark + ` OR name = ` + mark + `)`)
+	}
 	usual, due := "name", `x.next_at`
 	if q.Scheduled {
-		now := where.arg(micro(time.Now()))
-		where.and(`(x.next_at > 0 OR x.overdue_at > 0 AND x.overdue_at <= ` + now + `)`)
-		usual, due = "next", `CASE WHEN x.overdue_at > 0 AND x.overdue_at <= `+now+` THEN x.overdue_at - `+farAway+` ELSE x.next_at END`
+		overdue := `x.overdue_at > 0 AND x.overdue_at <= ` + where.arg(micro(time.Now()))
+		where.and(`(x.next_at > 0 OR ` + overdue + `)`)
+		if q.Overdue {
+			where.and(`(` + overdue + `)`)
+		}
+		if !q.Before.IsZero() {
+			where.and(`(x.next_at > 0 AND x.next_at < ` + where.arg(micro(q.Before)) + ` OR ` + overdue + `)`)
+		}
+		usual, due = "next", `CASE WHEN `+overdue+` THEN x.overdue_at - `+farAway+` ELSE x.next_at END`
 	}
 	if q.Search != "" {
 		mark := where.pattern(q.Search)

@@ -16,6 +16,17 @@ type Overview struct {
 	Needs                                       []Need           // oldest first, at most 20
 	NeedsTotal                                  int64
 	LastProof                                   time.Time // the last login that worked with a stored value; zero: never
+	Due                                         Due
+}
+
+// Due sums up what is to be changed when.
+type Due struct {
+	Overdue, Day int64 // older than allowed; due within 24 hours
+	// Next is the account that is due first; its ID is empty when none is.
+	Next struct {
+		ID, Name, ResourceName string
+		At                     time.Time
+	}
 }
 
 // Need is one thing that waits for a person.
@@ -82,7 +93,38 @@ func (s *Store) Overview(ctx context.Context, v Viewer) (Overview, error) {
 		return Overview{}, fmt.Errorf("overview: %w", err)
 	}
 	o.LastProof = instant(last)
+	if o.Due, err = s.due(ctx, v, time.Now()); err != nil {
+		return Overview{}, fmt.Errorf("overview of the schedule: %w", err)
+	}
 	return o, nil
+}
+
+// due sums up the schedule of the accounts that v may know of. What is overdue is counted as that alone.
+func (s *Store) due(ctx context.Context, v Viewer, now time.Time) (Due, error) {
+	where := v.clause()
+	v.visible(where, seesAccount)
+	overdue := `x.overdue_at > 0 AND x.overdue_at <= ` + where.arg(micro(now))
+	where.and(`(x.next_at > 0 OR ` + overdue + `)`)
+	all := where.copy()
+	soon := `x.next_at > 0 AND x.next_at <= ` + all.arg(micro(now.Add(24*time.Hour)))
+	d, err := queryOne(ctx, s.read(ctx), "count", func(r scanner) (d Due, err error) { return d, r.Scan(&d.Overdue, &d.Day) },
+		v.with()+`SELECT COALESCE(SUM(CASE WHEN `+overdue+` THEN 1 ELSE 0 END), 0),
+			COALESCE(SUM(CASE WHEN NOT (`+overdue+`) AND `+soon+` THEN 1 ELSE 0 END), 0)
+			FROM accounts x`+all.String(), all.args...)
+	if err != nil {
+		return d, err
+	}
+	where.and(`NOT (` + overdue + `)`)
+	rows, err := queryAll(ctx, s.read(ctx), func(r scanner) (x Due, err error) {
+		var at int64
+		err = r.Scan(&x.Next.ID, &x.Next.Name, &x.Next.ResourceName, &at)
+		x.Next.At = instant(at)
+		return x, err
+	}, v.with()+`SELECT x.id, x.name, r.name, x.next_at FROM accounts x JOIN resources r ON r.id = x.resource_id`+where.String()+` ORDER BY x.next_at, x.id LIMIT 1`, where.args...)
+	if len(rows) > 0 {
+		d.Next = rows[0].Next
+	}
+	return d, err
 }
 
 func (s *Store) countStates(ctx context.Context, v Viewer, k kindOf) (map[string]int64, error) {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
@@ -163,4 +164,33 @@ func (s *Store) AssignmentNames(ctx context.Context, v Viewer) (map[string]strin
 		}
 	}
 	return names, nil
+}
+
+// Followers sums up the accounts that follow one policy.
+type Followers struct {
+	Accounts, Overdue int64
+	NextAt            time.Time // when the first of them is due; zero: never
+}
+
+// Followers returns the accounts that v may know of by the id of the policy that they follow.
+func (s *Store) Followers(ctx context.Context, v Viewer) (map[string]Followers, error) {
+	where := v.clause()
+	v.visible(where, seesAccount)
+	now := where.arg(micro(time.Now()))
+	type row struct {
+		policy string
+		Followers
+	}
+	rows, err := queryAll(ctx, s.read(ctx), func(r scanner) (x row, err error) {
+		var next int64
+		err = r.Scan(&x.policy, &x.Accounts, &x.Overdue, &next)
+		x.NextAt = instant(next)
+		return x, err
+	}, v.with()+`SELECT x.policy_id, COUNT(*), COALESCE(SUM(CASE WHEN x.overdue_at > 0 AND x.overdue_at <= `+now+` THEN 1 ELSE 0 END), 0),
+		COALESCE(MIN(CASE WHEN x.next_at > 0 THEN x.next_at END), 0) FROM accounts x`+where.String()+` GROUP BY 1`, where.args...)
+	out := make(map[string]Followers, len(rows))
+	for _, x := range rows {
+		out[x.policy] = x.Followers
+	}
+	return out, err
 }

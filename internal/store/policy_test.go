@@ -164,6 +164,60 @@ func TestAPlanFollowsWhateverItIsMadeOf(t *testing.T) {
 	})
 }
 
+func TestTheScheduleIsSummedUpForItsViewer(t *testing.T) {
+	databases.Each(t, func(t *testing.T, s *store.Store) {
+		ctx, everybody := t.Context(), store.Viewer{All: true}
+		a := mapped(t, s, 1)
+		p := assigned(t, s, "prod", rotation.Rules{Rules: schedule.Rules{Every: "1h"}}, rotation.ByRule, "postgresql/db/app")
+		plan := planAll(t, s, a.ID)
+		o, err := s.Overview(ctx, everybody)
+		must(t, err)
+		if d := o.Due; d.Overdue != 0 || d.Day != 1 || d.Next.ID != a.ID || d.Next.Name != "app" || d.Next.ResourceName != "db" || !d.Next.At.Equal(plan.NextAt) {
+			t.Errorf("due: %+v, planned at %s", d, plan.NextAt)
+		}
+		total := func(q store.AccountQuery) int64 {
+			t.Helper()
+			page, err := s.Accounts(ctx, everybody, q)
+			must(t, err)
+			return page.Total
+		}
+		soon, later := time.Now().Add(time.Minute), plan.NextAt.Add(time.Second)
+		for i, c := range []struct {
+			q    store.AccountQuery
+			want int64
+		}{
+			{store.AccountQuery{Policy: "prod"}, 1}, {store.AccountQuery{Policy: p.ID}, 1}, {store.AccountQuery{Policy: "default"}, 0},
+			{store.AccountQuery{Scheduled: true, Before: soon}, 0}, {store.AccountQuery{Scheduled: true, Before: later}, 1}, {store.AccountQuery{Scheduled: true, Overdue: true}, 0},
+		} {
+			if got := total(c.q); got != c.want {
+				t.Errorf("query %d: %d, want %d", i, got, c.want)
+			}
+		}
+		_, err = policiesOf(s).Change(ctx, anna, p.ID, p.Rev, rotation.PolicyChange{Rules: &rotation.Rules{Rules: schedule.Rules{MaxAge: "1s"}}})
+		must(t, err)
+		time.Sleep(1100 * time.Millisecond)
+		planAll(t, s, a.ID)
+		if total(store.AccountQuery{Scheduled: true, Overdue: true}) != 1 || total(store.AccountQuery{Scheduled: true, Before: time.Now().Add(-time.Hour)}) != 1 {
+			t.Error("what is overdue is missing")
+		}
+		if o, err = s.Overview(ctx, everybody); err != nil || o.Due.Overdue != 1 || o.Due.Day != 0 || o.Due.Next.ID != "" {
+			t.Errorf("overdue: %+v, %v", o.Due, err)
+		}
+		by, err := s.Followers(ctx, everybody)
+		must(t, err)
+		if f := by[p.ID]; f.Accounts != 1 || f.Overdue != 1 || f.NextAt.IsZero() {
+			t.Errorf("followers: %+v", f)
+		}
+		nobody := store.Viewer{UserID: id()}
+		if by, err = s.Followers(ctx, nobody); err != nil || len(by) != 0 {
+			t.Errorf("somebody without a grant: %+v, %v", by, err)
+		}
+		if o, err = s.Overview(ctx, nobody); err != nil || o.Due != (store.Due{}) {
+			t.Errorf("somebody without a grant: %+v, %v", o.Due, err)
+		}
+	})
+}
+
 // relabel stores every Secret again with those labels.
 func relabel(t *testing.T, s *store.Store, labels map[string]string) {
 	t.Helper()

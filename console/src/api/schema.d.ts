@@ -545,6 +545,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When values would be changed under a policy, and how hard they would be to guess; nothing is stored */
+        post: operations["policy.preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies/{policy}": {
         parameters: {
             query?: never;
@@ -1167,6 +1184,20 @@ export interface components {
             /** @enum {string} */
             result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
         };
+        Due: {
+            /** Format: int64 */
+            day: number;
+            next?: components["schemas"]["DueAccount"];
+            /** Format: int64 */
+            overdue: number;
+        };
+        DueAccount: {
+            /** Format: date-time */
+            at: string;
+            id: string;
+            name: string;
+            resourceName: string;
+        };
         Fetch: {
             actor: string;
             /** Format: int64 */
@@ -1459,6 +1490,7 @@ export interface components {
             clusters: {
                 [key: string]: number;
             };
+            due: components["schemas"]["Due"];
             /** Format: date-time */
             lastProof?: string;
             mappings: {
@@ -1660,6 +1692,8 @@ export interface components {
             user?: string;
         };
         Policy: {
+            /** Format: int64 */
+            accounts: number;
             assignments: components["schemas"]["PolicyAssignment"][] | null;
             builtIn?: boolean;
             can?: {
@@ -1674,6 +1708,10 @@ export interface components {
             history: number;
             id: string;
             name: string;
+            /** Format: date-time */
+            nextAt?: string;
+            /** Format: int64 */
+            overdue?: number;
             password: components["schemas"]["PolicyPassword"];
             /** Format: int64 */
             rev: number;
@@ -1691,6 +1729,10 @@ export interface components {
             /** Format: int64 */
             history?: number;
             name?: string;
+            password?: components["schemas"]["PolicyPassword"];
+            rotation?: components["schemas"]["PolicyRotation"];
+        };
+        PolicyDraft: {
             password?: components["schemas"]["PolicyPassword"];
             rotation?: components["schemas"]["PolicyRotation"];
         };
@@ -1732,6 +1774,11 @@ export interface components {
              * @description a passphrase of so many words
              */
             words?: number;
+        };
+        PolicyPreview: {
+            /** Format: double */
+            entropyBits: number;
+            next: components["schemas"]["PolicyTime"][] | null;
         };
         PolicyReason: {
             because: string;
@@ -1775,6 +1822,11 @@ export interface components {
             windows?: string[] | null;
             /** @description IANA name of the zone of cron and windows; UTC if not given */
             zone?: string;
+        };
+        PolicyTime: {
+            /** Format: date-time */
+            at: string;
+            why: string;
         };
         Problem: {
             cause?: string;
@@ -2187,6 +2239,8 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description id or name of the policy that applies */
+                policy?: string;
             };
             header?: never;
             path?: never;
@@ -3761,6 +3815,39 @@ export interface operations {
             };
         };
     };
+    "policy.preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyDraft"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "policy.get": {
         parameters: {
             query?: never;
@@ -4369,6 +4456,12 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description id or name of the policy that applies */
+                policy?: string;
+                /** @description only those whose value is older than its policy allows */
+                overdue?: boolean;
+                /** @description only those that are due within so long, such as 24h, and those that are overdue */
+                within?: string;
             };
             header?: never;
             path?: never;

@@ -306,6 +306,26 @@ export const states = {
       meaning: "The last rehearsal is older than 26 hours.",
     },
   },
+  schedule: {
+    overdue: {
+      word: "overdue",
+      tone: "warn",
+      icon: "alert-triangle",
+      meaning: "The value is older than its policy allows.",
+    },
+    due: {
+      word: "due",
+      tone: "progress",
+      icon: "hourglass",
+      meaning: "Its time has come; it begins as soon as a worker is free.",
+    },
+    planned: {
+      word: "planned",
+      tone: "neutral",
+      icon: "clock",
+      meaning: "It is changed at the stated time.",
+    },
+  },
   request: {
     pending: {
       word: "pending",

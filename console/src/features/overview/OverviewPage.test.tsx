@@ -9,7 +9,7 @@ import type { Overview } from './useOverview'
 afterEach(() => vi.unstubAllGlobals())
 
 const overview = (part: Partial<Overview> = {}): Overview => ({
-  asOf: '2026-11-23T00:00:00Z', lastProof: '2026-11-22T00:00:00Z', needs: [], needsTotal: 0, clusters: { connected: 1 }, secrets: {}, accounts: { verified: 962, unverified: 31, out_of_sync: 4 }, mappings: {}, runs: { done: 2 }, ...part,
+  asOf: '2026-11-23T00:00:00Z', lastProof: '2026-11-22T00:00:00Z', needs: [], needsTotal: 0, clusters: { connected: 1 }, secrets: {}, accounts: { verified: 962, unverified: 31, out_of_sync: 4 }, mappings: {}, runs: { done: 2 }, due: { overdue: 0, day: 0 }, ...part,
 })
 const drawIt = (it: Overview, can?: Record<string, boolean>) =>
   drawPage('/', OverviewPage, '/', {
