@@ -93,6 +93,7 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	w.asked(eu)
 	w.guard("pages_guarded")
 	w.reset("rolledBack", guarded, client.Reset{Value: client.NewValue("pages_guarded")}, "rolled_back")
+	w.policies(eu, stage)
 
 	w.kubectl(eu, "", "-n", "checkout", "delete", "secret", "gone")
 	w.sync("prod-eu")

@@ -25,6 +25,8 @@ const entryOf: readonly [EntryKey, string][] = [
   ['secrets', 'account.list'],
   ['resources', 'resource.list'],
   ['runs', 'run.list'],
+  ['schedule', 'account.list'],
+  ['policies', 'policy.list'],
   ['audit', 'audit.list'],
 ]
 

@@ -1,15 +1,17 @@
 import {
+  IconCalendarTime,
   IconDatabase,
   IconFileSearch,
   IconKey,
   IconLayoutDashboard,
   IconPlayerPlay,
+  IconRuler2,
   IconServer2,
   IconSettings,
   type TablerIcon,
 } from '@tabler/icons-react'
 
-export type EntryKey = 'overview' | 'clusters' | 'secrets' | 'resources' | 'runs' | 'audit' | 'settings'
+export type EntryKey = 'overview' | 'clusters' | 'secrets' | 'resources' | 'runs' | 'schedule' | 'policies' | 'audit' | 'settings'
 
 export interface Entry {
   key: EntryKey
@@ -34,7 +36,14 @@ export const railGroups: readonly EntryGroup[] = [
       { key: 'resources', label: 'Resources', to: '/resources', icon: IconDatabase },
     ],
   },
-  { label: 'Rotation', entries: [{ key: 'runs', label: 'Runs', to: '/runs', icon: IconPlayerPlay }] },
+  {
+    label: 'Rotation',
+    entries: [
+      { key: 'runs', label: 'Runs', to: '/runs', icon: IconPlayerPlay },
+      { key: 'schedule', label: 'Schedule', to: '/schedule', icon: IconCalendarTime },
+      { key: 'policies', label: 'Policies', to: '/policies', icon: IconRuler2 },
+    ],
+  },
   { label: 'Insight', entries: [{ key: 'audit', label: 'Audit', to: '/audit', icon: IconFileSearch }] },
 ]
 

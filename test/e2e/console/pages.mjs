@@ -202,6 +202,17 @@ async function asksOnceMore() {
   await inDialog.getByText(/its 2 pods are replaced/).waitFor()
 }
 
+async function badCron() {
+  await page.getByRole('radio', { name: 'By a cron line' }).check()
+  await field('Cron line').fill('whenever')
+  await page.getByRole('alert').getByText(/cron line/).first().waitFor()
+}
+
+async function opensSchedule() {
+  await page.getByRole('grid', { name: 'Schedule' }).getByText('overdue').first().click()
+  await inDialog.getByText('Why then').waitFor()
+}
+
 const nobody = ''
 
 /** Every state: page, state, who looks, where, and what is done there. Without an address it goes on where the last was. */
@@ -274,6 +285,26 @@ const table = [
   ['run', 'asks-once-more', 'anna', undefined, asksOnceMore],
   ['run', 'blocked', 'anna', run('frozen'), sees('needs attention')],
 
+  ['run', 'between-waves', 'anna', run('waved'), sees('Begin the next wave')],
+
+  ['policies', 'list', 'anna', '/policies', sees('in-waves')],
+  ['policies', 'forbidden', 'uma', '/policies', sees('You have no grant')],
+  ['policy', 'prod', 'anna', '/policies/prod', sees(/Accounts are spread/)],
+  ['policy', 'default', 'anna', '/policies/default', sees('pages_held')],
+  ['policy', 'auditor', 'aldo', '/policies/prod', sees(/Accounts are spread/)],
+  ['policy', 'unknown', 'anna', '/policies/nothing', sees(/There is no|not found|no such/i)],
+  ['policy', 'assign', 'anna', '/policies/prod?dialog=assign', () => inDialog.getByText('A rule').waitFor()],
+  ['policy', 'delete', 'anna', '/policies/prod?dialog=delete', () => inDialog.getByText(/to confirm/).waitFor()],
+  ['policy-edit', 'prod', 'anna', '/policies/prod/edit', sees(/Accounts are spread/)],
+  ['policy-new', 'plain', 'anna', '/policies/new', sees(/A value that is made now/)],
+  ['policy-new', 'refused', 'anna', undefined, badCron],
+  ['schedule', 'list', 'anna', '/schedule', sees('overdue')],
+  ['schedule', 'one', 'anna', undefined, opensSchedule],
+  ['schedule', 'no-match', 'anna', '/schedule?policy=prod&range=overdue', sees('Nothing matches')],
+  ['schedule', 'no-grants', 'nils', '/schedule', sees('You have no grant')],
+  ['account', 'policy', 'anna', account('pages_app', '?tab=policy'), sees('Policies that are for it')],
+  ['account', 'policy-one-grant', 'uma', account('pages_app', '?tab=policy'), sees('Policies that are for it')],
+
   ['audit', 'range', 'anna', '/audit?action=grant.create&from=-24h', sees('grant.create')],
   ['audit', 'no-match', 'anna', '/audit?action=user.delete', sees('Nothing matches')],
   ['settings-users', 'hostile', 'anna', '/settings/users', sees('alert(1)')],
@@ -290,6 +321,10 @@ const table = [
   ['account', 'zoomed', 'anna', account('pages_app'), sees('v2'), zoomed],
   ['run', 'consumers-zoomed', 'anna', run('asks'), sees(/its mapping asks/i), zoomed],
   ['run', 'zoomed', 'anna', run('held'), sees('needs attention'), zoomed],
+  ['policy', 'zoomed', 'anna', '/policies/prod', sees(/Accounts are spread/), zoomed],
+  ['policy-edit', 'zoomed', 'anna', '/policies/prod/edit', sees(/Accounts are spread/), zoomed],
+  ['schedule', 'zoomed', 'anna', '/schedule', sees('overdue'), zoomed],
+  ['run', 'between-waves-zoomed', 'anna', run('waved'), sees('Begin the next wave'), zoomed],
   ['secrets', 'zoomed', 'anna', '/secrets', sees('checkout/db'), zoomed],
 ]
 

@@ -5,6 +5,7 @@ import { drawPage, page, refuse } from '../resources/testPage'
 import { type Account, type Mapping, truth, worstMappings } from './account'
 import { verifyProblem } from './AccountActions'
 import { AccountPage } from './AccountPage'
+import { policy } from '../policies/fixtures'
 import { account, answers, mapping } from './fixtures'
 
 afterEach(() => vi.unstubAllGlobals())
@@ -67,7 +68,25 @@ test('tabs that a person may not read are not there', async () => {
   const mine = { ...account, can: { ...account.can, share: { allowed: false, reason: 'No.' } } }
   await at('', { 'GET /accounts': page([mine]), 'GET /accounts/a1': mine }, ['audit.list'])
   await screen.findByText(/v3 logs in/)
-  expect(within(screen.getByRole('navigation', { name: 'app_rw' })).getAllByRole('link').map((a) => a.textContent)).toEqual(['Versions', 'Mappings3'])
+  expect(within(screen.getByRole('navigation', { name: 'app_rw' })).getAllByRole('link').map((a) => a.textContent)).toEqual(['Versions', 'Mappings3', 'Policy'])
+})
+
+test('the policy: which applies and why, which others are for it, and what follows', async () => {
+  const planned = { ...account, policy: 'prod', policyBecause: 'It is assigned to this account', nextAt: '2026-12-04T19:00:00Z', nextWhy: 'every 30d', checkAt: '2026-12-01T10:00:00Z', overdue: true }
+  await at('?tab=policy', {
+    'GET /accounts': page([planned]),
+    'GET /accounts/a1': planned,
+    'GET /accounts/a1/policy': {
+      accountId: 'a1', accountName: 'app_rw', resourceName: 'orders-db', nextAt: planned.nextAt, nextWhy: 'every 30d', overdue: true, checkAt: planned.checkAt,
+      applying: [{ policyId: 'p1', policy: 'prod', by: 'account', pattern: 'a1', because: 'it is assigned to this account' }, { policyId: 'default', policy: 'default', because: 'no other policy is for this account' }],
+    },
+    'GET /policies': { items: [policy()] },
+  })
+  const reasons = within(await screen.findByRole('region', { name: 'Policies that are for it' })).getAllByRole('listitem')
+  expect(reasons.map((item) => item.textContent)).toEqual(['prodIt is assigned to this account.', 'defaultNo other policy is for this account.'])
+  expect(await screen.findByText(/Fri 4 Dec 20:00 .*\(Europe\/Berlin\)/)).toBeTruthy()
+  expect(screen.getByText(/changed next/).textContent).toMatch(/^Policy prod: overdue, changed next .*\(every 30d\); a login is tried/)
+  await expectAccessible()
 })
 
 test('a value that was changed elsewhere goes from the field to the server', async () => {

@@ -13,12 +13,14 @@ import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Account, crumbs, truth, useAccount } from './account'
 import { AccountActions } from './AccountActions'
+import { NextChange } from './NextChange'
 import { strategyText } from './strategy'
 import { VersionsTab } from './VersionsTab'
 
 // Loaded when it is first shown.
 const AccessTab = lazy(() => import('./AccessTab').then((m) => ({ default: m.AccessTab })))
 const ActivityTab = lazy(() => import('./ActivityTab').then((m) => ({ default: m.ActivityTab })))
+const PolicyTab = lazy(() => import('./PolicyTab').then((m) => ({ default: m.PolicyTab })))
 const MappingsTab = lazy(() => import('./MappingsTab').then((m) => ({ default: m.MappingsTab })))
 
 export function AccountPage() {
@@ -37,7 +39,7 @@ function Shown({ account }: { account: Account }) {
   const { search } = useAddress()
   const mayAudit = useMay('audit.list')
   const mappings = Object.values(account.mappings ?? {}).reduce((sum, n) => sum + n, 0)
-  const tabs: Tab[] = [{ key: 'versions', label: 'Versions' }, { key: 'mappings', label: 'Mappings', count: mappings }]
+  const tabs: Tab[] = [{ key: 'versions', label: 'Versions' }, { key: 'mappings', label: 'Mappings', count: mappings }, { key: 'policy', label: 'Policy' }]
   // Grants and the audit log are not everybody's to read.
   if (account.can?.['share']?.allowed) tabs.push({ key: 'access', label: 'Access' })
   if (mayAudit.allowed) tabs.push({ key: 'activity', label: 'Activity' })
@@ -61,12 +63,14 @@ function Shown({ account }: { account: Account }) {
         actions={<AccountActions account={account} type={type} verify={verify} />}
       >
         <p>{truth(account)}{strategy && ` ${strategy}`}</p>
+        <NextChange account={account} />
         {account.run && <p><PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>A reset is not finished: open its run</PlaceLink></p>}
       </PageHead>
       <Tabs label={account.name} tabs={tabs} current={current} />
       {tab === 'versions' && <VersionsTab account={account} />}
       <Suspense>
         {tab === 'mappings' && <MappingsTab account={account} />}
+        {tab === 'policy' && <PolicyTab account={account} />}
         {tab === 'access' && <AccessTab account={account} />}
         {tab === 'activity' && <ActivityTab account={account} />}
       </Suspense>

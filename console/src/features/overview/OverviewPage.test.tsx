@@ -50,6 +50,14 @@ test('a first visit says what to do, and without the right whom to ask', async (
   expect(await screen.findByText(/You have no grant/)).toBeTruthy()
 })
 
+test('the schedule is summed up: what is overdue, what is due soon, and what is next', async () => {
+  await drawIt(overview({ due: { overdue: 2, day: 14, next: { id: 'a1', name: 'billing_rw', resourceName: 'billing-db', at: '2026-11-23T15:00:00Z' } } }))
+  const due = await screen.findByRole('region', { name: 'Schedule' })
+  expect(due.textContent).toMatch(/overdue 2 · 14 due within 24 hours · next: billing-db\/billing_rw/)
+  expect(screen.getByRole('link', { name: '14 due within 24 hours' }).getAttribute('href')).toBe('/schedule?range=24h')
+  expect(screen.getByRole('link', { name: 'billing-db/billing_rw' }).getAttribute('href')).toBe('/resources/billing-db/accounts/billing_rw')
+})
+
 test('each need leads to its place', () => {
   expect(placeOf({ kind: 'cluster', id: 'c', name: 'a b', state: 'unreachable' })).toEqual({ to: '/clusters/a%20b', search: { tab: 'connection' } })
   expect(placeOf({ kind: 'cluster', id: 'c', name: 'a', state: 'unauthorised' })).toEqual({ to: '/clusters/a/edit' })

@@ -50,6 +50,7 @@ export function OverviewPage() {
           <div className={classes.side}>
             <Needs overview={overview} />
             <Proved overview={overview} />
+            <Due overview={overview} />
             <Runs overview={overview} />
           </div>
           <div className={classes.side}><Clusters /></div>
@@ -128,6 +129,23 @@ function Proved({ overview }: { overview: Overview }) {
           <li key={state}><Link to="/resources" search={{ state } as never}><State object="account" state={state}><b>{count(n)}</b></State></Link></li>
         ))}
       </ul>
+    </section>
+  )
+}
+
+/** What is to be changed when; nothing is drawn while no policy changes anything by itself. */
+function Due({ overview: { due } }: { overview: Overview }) {
+  if (due.overdue === 0 && due.next === undefined) return null
+  return (
+    <section aria-labelledby="due">
+      <h2 id="due"><Link to="/schedule">Schedule</Link></h2>
+      <p className={classes.line}>
+        {due.overdue > 0
+          ? <Link to="/schedule" search={{ range: 'overdue' } as never}><State object="schedule" state="overdue"><b>{count(due.overdue)}</b></State></Link>
+          : 'Nothing is overdue'}
+        {' · '}<Link to="/schedule" search={{ range: '24h' } as never}>{count(due.day)} due within 24 hours</Link>
+        {due.next && <>{' · '}next: <Link to={placeOf({ kind: 'account', id: due.next.id, name: `${due.next.resourceName}/${due.next.name}`, state: '' }).to}><bdi>{due.next.resourceName}/{due.next.name}</bdi></Link> <Time at={due.next.at} /></>}
+      </p>
     </section>
   )
 }

@@ -9,6 +9,7 @@ import type { Jump } from './palette'
 const answer: Answer = ({ path, query }) => {
   if (path === '/clusters') return pageOf([{ id: 'c1', name: 'prod-eu' }])
   if (path === '/secrets') return pageOf([{ id: 's1', namespace: 'shop', name: `${query.get('q')}-db`, clusterName: 'prod-eu' }])
+  if (path === '/policies') return { items: [{ id: 'p1', name: 'for-orders' }, { id: 'default', name: 'default' }] }
   return pageOf([])
 }
 
@@ -41,9 +42,11 @@ test('objects are searched by the server, at most eight of a kind', async () => 
   const { field, asked, router } = await drawPalette()
   expect(asked).toEqual([])
   fireEvent.change(field, { target: { value: 'orders' } })
+  expect(await screen.findByText('for-orders')).toBeTruthy()
+  expect(screen.queryByText('default')).toBeNull()
   fireEvent.click(await screen.findByText('shop/orders-db'))
   await waitFor(() => expect(router.state.location.pathname).toBe('/secrets/prod-eu/shop/orders-db'))
-  expect(asked.map(({ path, search }) => `${path}${search}`).sort()).toEqual(['accounts', 'clusters', 'resources', 'secrets'].map((kind) => `/${kind}?q=orders&limit=8`))
+  expect(asked.map(({ path, search }) => `${path}${search}`).sort()).toEqual(['/accounts?q=orders&limit=8', '/clusters?q=orders&limit=8', '/policies', '/resources?q=orders&limit=8', '/secrets?q=orders&limit=8'])
 })
 
 test('what looks like a value is not sent', async () => {

@@ -31,6 +31,7 @@ const settings: readonly [string, string, string?][] = [
 const actions: readonly [string, string, Place][] = [
   ['cluster.create', 'Connect a cluster', { to: '/clusters/new' }],
   ['resource.create', 'New resource', { to: '/resources', search: { dialog: 'new' } }],
+  ['policy.create', 'New policy', { to: '/policies/new' }],
   ['user.create', 'Make a user', { to: '/settings/users', search: { do: 'new' } }],
   ['group.create', 'Make a group', { to: '/settings/groups', search: { do: 'new' } }],
   ['token.create', 'Make a token', { to: '/settings/tokens', search: { do: 'new' } }],
@@ -52,16 +53,18 @@ export function actionsFor(can: Can): Jump[] {
 }
 
 /** The object of the page at a path, when it is one that has verbs. */
-export function objectAt(path: string): { kind: 'cluster' | 'account'; name: string; resource?: string } | undefined {
+export function objectAt(path: string): { kind: 'cluster' | 'account' | 'policy'; name: string; resource?: string } | undefined {
   const parts = path.split('/').slice(1).map(decodeURIComponent)
   const [first, name = '', accounts, account] = parts
   if (first === 'clusters' && name !== '' && name !== 'new') return { kind: 'cluster', name }
+  if (first === 'policies' && name !== '' && name !== 'new') return { kind: 'policy', name }
   if (first === 'resources' && accounts === 'accounts' && account !== undefined) return { kind: 'account', name: account, resource: name }
   return undefined
 }
 
 const verbsOf = {
   cluster: [['fetch', 'Fetch from', 'fetch'], ['update', 'Edit', 'edit']],
+  policy: [['update', 'Edit', 'edit']],
   account: [['reset', 'Reset', 'reset'], ['map', 'Associate', 'associate']],
 } as const
 
@@ -69,8 +72,10 @@ const verbsOf = {
 export function verbsAt(path: string, can: Can): Jump[] {
   const at = objectAt(path)
   if (at === undefined) return []
-  const base = at.kind === 'cluster' ? `/clusters/${encodeURIComponent(at.name)}` : `/resources/${encodeURIComponent(at.resource ?? '')}/accounts/${encodeURIComponent(at.name)}`
-  return verbsOf[at.kind].filter(([op]) => can[op]?.allowed).map(([op, verb, page]) => ({ id: `do ${op} ${base}`, label: `${verb} ${at.name}`, place: { to: `${base}/${page}` } }))
+  const own = encodeURIComponent(at.name)
+  const base = { cluster: `/clusters/${own}`, policy: `/policies/${own}`, account: `/resources/${encodeURIComponent(at.resource ?? '')}/accounts/${own}` }[at.kind]
+  const verbs: readonly (readonly [string, string, string])[] = verbsOf[at.kind]
+  return verbs.filter(([op]) => can[op]?.allowed).map(([op, verb, page]) => ({ id: `do ${op} ${base}`, label: `${verb} ${at.name}`, place: { to: `${base}/${page}` } }))
 }
 
 /** Those that hold every typed word, those that begin with the text first; all of them for no text. */

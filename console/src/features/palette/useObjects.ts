@@ -1,6 +1,7 @@
 import { keepPreviousData, useQueries } from '@tanstack/react-query'
 import { keys, type Kind } from '../../api/keys'
 import { bodyOf, useApi, useWho } from '../../app/api'
+import { usePolicies } from '../policies/policy'
 import { accountPlace, resourcePlace, secretPlace } from '../resources/PlaceLink'
 import type { Jump, JumpGroup } from './palette'
 
@@ -30,9 +31,15 @@ export function useObjects(q: string): { groups: JumpGroup[]; loading: boolean }
         (bodyOf(await api.GET('/api/v1/secrets', { params: { query }, signal })).items ?? []).map((s) => ({ id: `secret ${s.id}`, label: `${s.namespace}/${s.name}`, hint: s.clusterName, place: secretPlace(s) }))),
     ],
   })
+  // Every policy comes in one answer, so that the search is here.
+  const policies = usePolicies(q !== '' && (can['policy.list']?.allowed ?? false))
+  const named = (policies.data ?? []).filter(({ name }) => name.toLowerCase().includes(q.toLowerCase())).slice(0, most)
   const labels = ['Clusters', 'Accounts', 'Resources', 'Secrets']
   return {
-    groups: q === '' ? [] : answers.map(({ data }, i) => ({ label: labels[i] ?? '', jumps: data ?? [] })),
+    groups: q === '' ? [] : [
+      ...answers.map(({ data }, i) => ({ label: labels[i] ?? '', jumps: data ?? [] })),
+      { label: 'Policies', jumps: named.map(({ id, name }) => ({ id: `policy ${id}`, label: name, place: { to: '/policies/$policy', params: { policy: name } } })) },
+    ],
     loading: answers.some(({ isFetching }) => isFetching),
   }
 }

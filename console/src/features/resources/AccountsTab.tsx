@@ -13,6 +13,7 @@ import { textOf, useAddress, useFilter, wordsOf } from './address'
 import { Offer } from '../../ui/Offer'
 import classes from './parts.module.css'
 import { known, pageOf, type Resource } from './resource'
+import { ScheduleState } from '../schedule/ScheduleState'
 import { StateCounts, StateWord } from './StateCounts'
 import { accountPlace, PlaceLink } from './PlaceLink'
 
@@ -30,7 +31,8 @@ const columns: readonly Column<Account>[] = [
   { key: 'state', title: 'State', width: 140, sortable: true, render: ({ state }) => <StateWord object="account" state={state} /> },
   { key: 'mappings', title: 'Mappings', width: 200, grow: 1, priority: 1, render: ({ mappings }) => <StateCounts object="key" counts={mappings} /> },
   { key: 'verifiedAt', title: 'Proved', width: 120, priority: 2, sortable: true, render: ({ verifiedAt }) => (verifiedAt ? <Time at={verifiedAt} /> : <span className={classes.muted}>never</span>) },
-  { key: 'current', title: 'Version', width: 80, priority: 3, render: ({ current }) => (current > 0 ? `v${current}` : <span className={classes.muted}>none</span>) },
+  { key: 'next', title: 'Next change', width: 150, priority: 3, render: (a) => <ScheduleState account={a} /> },
+  { key: 'current', title: 'Version', width: 80, priority: 4, render: ({ current }) => (current > 0 ? `v${current}` : <span className={classes.muted}>none</span>) },
 ]
 
 const fields: readonly FilterField[] = [{ key: 'state', label: 'State', values: ['verified', 'unverified', 'out_of_sync', 'locked_out'].map((value) => ({ value })) }]

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { count } from '../../ui/format'
 import { Confirm } from '../../ui/Confirm'
 import { Offer } from '../../ui/Offer'
-import type { Run } from './run'
+import { type Run, waveWaits } from './run'
 import type { Rollout } from './rollouts'
 
 const named = 5
@@ -32,7 +32,7 @@ export function ResumeRun({ run, busy, onResume, onFailed }: { run: Run; busy: b
   const [asked, setAsked] = useState(false)
   const asking = (run.rollouts ?? []).filter(({ state }) => state === 'asks')
   const may = run.can?.['resume']
-  if (asking.length === 0) return <Offer variant="filled" may={may} loading={busy} onClick={() => void onResume().catch(onFailed)}>Resume run</Offer>
+  if (asking.length === 0) return <Offer variant="filled" may={may} loading={busy} onClick={() => void onResume().catch(onFailed)}>{waveWaits(run) ? 'Begin the next wave' : 'Resume run'}</Offer>
   return (
     <>
       <Offer variant="filled" may={may} loading={busy} onClick={() => setAsked(true)}>{asking.length === 1 ? 'Restart it and go on' : 'Restart them and go on'}</Offer>

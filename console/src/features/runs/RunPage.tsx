@@ -17,10 +17,10 @@ import { Time } from '../../ui/Time'
 import { strategyLabel } from '../accounts/strategy'
 import { EndRun } from './EndRun'
 import { ResumeRun } from './ResumeRun'
-import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took } from './run'
+import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took, waveWaits } from './run'
 import classes from './Run.module.css'
 import { RunConsumers } from './RunConsumers'
-import { RunWrites } from './RunWrites'
+import { RunWaves } from './RunWaves'
 import { Waiting } from './Waiting'
 
 const above = [{ label: 'Runs', to: '/runs' }]
@@ -113,7 +113,7 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
         <div className={classes.stack}>
           <section className={classes.panel} aria-labelledby="run-writes">
             <h2 id="run-writes">Secret keys</h2>
-            <RunWrites writes={run.writes ?? []} />
+            <RunWaves run={run} />
           </section>
           <section className={`${classes.panel} ${classes.consumers}`} aria-labelledby="run-consumers">
             <h2 id="run-consumers">Consumers</h2>
@@ -128,14 +128,16 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
 /** Why it stopped, in the place that is seen first. */
 function Reason({ run }: { run: Run }) {
   if (!run.reason) return null
-  if (run.state === 'needs_attention') {
+  // A pause that the policy asks for is no failure.
+  const waits = waveWaits(run)
+  if (run.state === 'needs_attention' && !waits) {
     const problem = new Problem({ type: 'run-needs-attention', title: run.reason, status: 409, cure: run.cure })
     return <div className={classes.problem}><ProblemView problem={problem} /></div>
   }
   return (
     <div className={classes.note}>
       <p>{sentence(run.reason)}</p>
-      {run.state === 'waiting' && run.nextTryAt && <p>Next try <Time at={run.nextTryAt} as="exact" />{run.tries ? `, after ${run.tries} ${run.tries === 1 ? 'try' : 'tries'}` : ''}.</p>}
+      {run.state === 'waiting' && run.nextTryAt && <p>{waits ? 'The next wave begins' : 'Next try'} <Time at={run.nextTryAt} as="exact" />{run.tries ? `, after ${run.tries} ${run.tries === 1 ? 'try' : 'tries'}` : ''}.</p>}
       {run.cure && <p><b>What to do now:</b> {sentence(run.cure)}</p>}
     </div>
   )

@@ -23,6 +23,17 @@ export function writeState(state: string): WriteState | undefined {
 export const isOpen = ({ state }: Pick<Run, 'state'>) => ['queued', 'running', 'waiting', 'needs_attention'].includes(state)
 export const isStopped = ({ state }: Pick<Run, 'state'>) => state === 'waiting' || state === 'needs_attention'
 
+/**
+ * Whether the run has come to a wave that it has not begun: the one before is proved, and it waits for its pause to end or for
+ * somebody to resume it. Nothing of it was tried, so that no try is counted.
+ */
+export function waveWaits(run: Run): boolean {
+  const { wave = 0, waves = 0, writes } = run
+  if (!isStopped(run) || waves === 0 || wave < 2 || (run.tries ?? 0) > 0) return false
+  const of = (writes ?? []).filter((write) => write.wave === wave)
+  return of.length > 0 && of.every(({ state }) => state === 'to_do')
+}
+
 /** How long it took or has taken, in milliseconds. */
 export function age(run: Pick<Run, 'createdAt' | 'endedAt'>, now: number): number {
   return (run.endedAt === undefined ? now : Date.parse(run.endedAt)) - Date.parse(run.createdAt)
@@ -82,7 +93,7 @@ export function stepsOf(run: Run, zone: Zone): Step[] {
       note: version ? `v${version}` : undefined,
       // The page says the run's own reason on top.
       detail: step.note === run.reason ? undefined : step.note,
-      waitsFor: next && run.state === 'waiting' && run.nextTryAt ? `Next try ${absolute(Date.parse(run.nextTryAt), zone, { seconds: true })}.` : undefined,
+      waitsFor: next && run.state === 'waiting' && run.nextTryAt ? `${waveWaits(run) ? 'The next wave begins' : 'Next try'} ${absolute(Date.parse(run.nextTryAt), zone, { seconds: true })}.` : undefined,
     }
   })
 }
