@@ -340,3 +340,44 @@ func TestAGenericAccountIsStoredAndPublished(t *testing.T) {
 		t.Errorf("%+v", w.run)
 	}
 }
+
+// TestATargetThatIsAwayForAnHour: it is tried again with growing pauses, then a person is asked, and the run they resume ends
+// with the value that was made at first.
+func TestATargetThatIsAwayForAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		e := w.engine()
+		e.MaxTries = 8
+		back := time.Now().Add(time.Hour)
+		var pauses []time.Duration
+		for w.run.State != NeedsAttention {
+			w.faults["target:change"] = fails
+			w.leased = ""
+			if err := e.Resume(t.Context(), "run"); err != nil {
+				t.Fatal(err)
+			}
+			if w.run.State == Waiting {
+				pauses = append(pauses, time.Until(w.run.NotBefore))
+				time.Sleep(time.Until(w.run.NotBefore))
+			}
+		}
+		for i := 1; i < len(pauses); i++ {
+			if pauses[i] < 2*pauses[i-1] {
+				t.Errorf("pause %d is %v after %v", i, pauses[i], pauses[i-1])
+			}
+		}
+		if len(pauses) != 7 || w.run.Reason == "" || w.run.Cure == "" || w.accepted != "old" {
+			t.Errorf("after %d pauses: %q, %q", len(pauses), w.run.Reason, w.run.Cure)
+		}
+		w.kept("while it is away")
+		time.Sleep(time.Until(back))
+		w.again()
+		if err := w.resume(); err != nil {
+			t.Fatal(err)
+		}
+		w.turned("after an hour")
+		if w.made != 1 || w.changes != 1 {
+			t.Errorf("%d values were made, %d changes", w.made, w.changes)
+		}
+	})
+}
