@@ -18,29 +18,34 @@ import (
 // ends well once the faults have ended.
 func TestAnyOrderOfFaultsLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		rapid.Check(bubble{t}, func(t *rapid.T) {
-			m := newMachine(t)
-			t.Repeat(map[string]func(*rapid.T){
-				"":               m.holds,
-				"reset":          m.reset,
-				"work":           func(*rapid.T) { m.work() },
-				"resume":         func(*rapid.T) { m.requeue() },
-				"roll back":      m.rollBack,
-				"cancel":         m.cancel,
-				"a call fails":   m.callFails,
-				"crash":          m.crashes,
-				"freeze":         m.freezes,
-				"policy":         func(*rapid.T) { m.policy.Rev++ },
-				"target rejects": func(t *rapid.T) { m.rejects = rapid.IntRange(1, 4).Draw(t, "times") },
-				"reconcile":      func(t *rapid.T) { m.reconciled = rapid.Bool().Draw(t, "on") },
-				"password":       m.changedBehindItsBack,
-				"Secret":         func(t *rapid.T) { m.secretChanges(t)() },
-				"Secret, during": m.secretChangesDuring,
-				"mend":           func(*rapid.T) { m.mend() },
-			})
-			m.converges()
-		})
+		for range 10 { // of 100 histories each
+			rapid.Check(bubble{t}, history)
+		}
 	})
+}
+
+// history plays one.
+func history(t *rapid.T) {
+	m := newMachine(t)
+	t.Repeat(map[string]func(*rapid.T){
+		"":               m.holds,
+		"reset":          m.reset,
+		"work":           func(*rapid.T) { m.work() },
+		"resume":         func(*rapid.T) { m.requeue() },
+		"roll back":      m.rollBack,
+		"cancel":         m.cancel,
+		"a call fails":   m.callFails,
+		"crash":          m.crashes,
+		"freeze":         m.freezes,
+		"policy":         func(*rapid.T) { m.policy.Rev++ },
+		"target rejects": func(t *rapid.T) { m.rejects = rapid.IntRange(1, 4).Draw(t, "times") },
+		"reconcile":      func(t *rapid.T) { m.reconciled = rapid.Bool().Draw(t, "on") },
+		"password":       m.changedBehindItsBack,
+		"Secret":         func(t *rapid.T) { m.secretChanges(t)() },
+		"Secret, during": m.secretChangesDuring,
+		"mend":           func(*rapid.T) { m.mend() },
+	})
+	m.converges()
 }
 
 // bubble is a test whose deadline rapid does not ask for, since a bubble of synctest has none.
