@@ -73,6 +73,7 @@ var replacements = []struct {
 	{"properties, continued key", Spec{Format: Properties, At: "pa"}, "p\\\r\n  a\\\n =\\\n o\np=x", none, "o", none, "n", "p\\\r\n  a\\\n =\\\n n\np=x"},
 	{"properties, blank separated", Spec{Format: Properties, At: "p"}, "p o ", none, "o ", none, "n", "p n"},
 
+	{"json, both", Spec{Format: JSON, At: "/p", User: "/u"}, `{ "u":"a", "x":[1, 2.0],"p" : "b"}`, "a", "b", `c"d`, `e\f`, `{ "u":"c\"d", "x":[1, 2.0],"p" : "e\\f"}`},
 	{"json", Spec{Format: JSON, At: "/a~1b/1/p", User: "/u"}, "\t{\"u\":\"\\u0041\", \"a\\/b\" : [null, {\"p\":\"o\\u0041\\\"\", \"p2\":1.50}], \"u2\":\"\\u0041\"}\r\n", "A", `oA"`, none, "n\"\\\n\x7fü<", "\t{\"u\":\"\\u0041\", \"a\\/b\" : [null, {\"p\":\"n\\\"\\\\\\u000a\\u007fü<\", \"p2\":1.50}], \"u2\":\"\\u0041\"}\r\n"},
 
 	{"dockerconfigjson", Spec{Format: DockerConfigJSON, At: "https://r.io/v1/"}, `{"auths":{"x":{"auth":"YTpi"},"https://r.io/v1/":{"username":"a","password":"b","email":"e","auth":"YTpi"}}}`, "a", "b", "c", `d:"`, `{"auths":{"x":{"auth":"YTpi"},"https://r.io/v1/":{"username":"c","password":"d:\"","email":"e","auth":"YzpkOiI="}}}`},

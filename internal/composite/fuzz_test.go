@@ -224,3 +224,22 @@ func FuzzDetect(f *testing.F) {
 		}
 	})
 }
+
+// Every format has a seed from which the fuzzer changes the password, and where there is a user name one that changes both.
+// Those of htpasswd, which holds hashes, are at FuzzHtpasswd.
+func TestEveryFormatIsSeeded(t *testing.T) {
+	for _, format := range Formats() {
+		password, both, named := format == Htpasswd, false, false
+		for _, tc := range replacements {
+			if tc.s.Format != format || tc.want == tc.stored {
+				continue
+			}
+			password = password || tc.newPassword != tc.password
+			named = named || tc.user != none
+			both = both || tc.user != none && tc.newUser != none && tc.newUser != tc.user
+		}
+		if !password || named != both {
+			t.Errorf("%s: a password is changed: %v; it has a user name: %v; both are changed: %v", format, password, named, both)
+		}
+	}
+}
