@@ -55,7 +55,7 @@ var corePure = map[string]string{
 var onlyIn = map[string][]string{
 	"database/sql":     {"internal/store", "internal/target", "test/bench"}, // the bare loop that reveals are measured against
 	"k8s.io/client-go": {"internal/kube", "test"},
-	"math/rand":        {}, // keys, passwords and ids come from crypto/rand, and no test needs less
+	"math/rand":        {"test/torture"}, // keys, passwords and ids come from crypto/rand; faults are drawn again from a seed
 }
 
 // exposers are the folders or files that may open a Value, each with the reason.
