@@ -89,10 +89,10 @@ func (d *daemon) stop(sig syscall.Signal) {
 	}
 }
 
-// server is the command `server start|sealed|kill|stop NAME [FLAG…]`. A first start also makes the administrator.
+// server is the command `server start|sealed|kill|stop|thaw NAME [FLAG…]`. A first start also makes the administrator.
 func (s *scene) server(ts *testscript.TestScript, _ bool, args []string) {
 	if len(args) < 2 {
-		ts.Fatalf("usage: server start|sealed|kill|stop NAME [FLAG…]")
+		ts.Fatalf("usage: server start|sealed|kill|stop|thaw NAME [FLAG…]")
 	}
 	name := args[1]
 	switch args[0] {
@@ -101,6 +101,9 @@ func (s *scene) server(ts *testscript.TestScript, _ bool, args []string) {
 		return
 	case "stop":
 		s.servers[name].stop(syscall.SIGTERM)
+		return
+	case "thaw":
+		ts.Check(syscall.Kill(-s.servers[name].pid, syscall.SIGCONT))
 		return
 	}
 	address := ""

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -130,7 +131,8 @@ func (s *scene) proxy(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // at is the command `at 'METHOD PATH-REGEXP' TIMES THING [ARG…]`. Before the request is passed on, kubectl is run, the API
-// server killed (apiserver) or a Keyturn server killed (server NAME); or its reply is lost, cut in half, or replaced by 503.
+// server killed (apiserver), a Keyturn server killed or frozen (server NAME, freeze NAME) or a disk filled (fill DIR); or its
+// reply is lost, cut in half, or replaced by 503.
 func (s *scene) at(ts *testscript.TestScript, _ bool, args []string) {
 	m := s.proxies[len(s.proxies)-1]
 	m.mu.Lock()
@@ -152,11 +154,35 @@ func (s *scene) at(ts *testscript.TestScript, _ bool, args []string) {
 	case "server":
 		d := s.servers[rest[0]]
 		m.do = func() error { d.stop(syscall.SIGKILL); return nil }
+	case "freeze":
+		d := s.servers[rest[0]]
+		m.do = func() error { return syscall.Kill(-d.pid, syscall.SIGSTOP) }
+	case "fill":
+		dir := ts.MkAbs(rest[0])
+		m.do = func() error { return fill(dir) }
 	case "lose", "half", "busy":
 		m.after = thing
 	default:
 		ts.Fatalf("at: unknown thing %s", thing)
 	}
+}
+
+// fill leaves no byte free on the disk of dir.
+func fill(dir string) error {
+	f, err := os.Create(filepath.Join(dir, "filler"))
+	if err != nil {
+		return err
+	}
+	for _, size := range []int{64 << 10, 512, 1} {
+		for some := make([]byte, size); err == nil; {
+			_, err = f.Write(some)
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			return errors.Join(err, f.Close())
+		}
+		err = nil
+	}
+	return f.Close()
 }
 
 // met is the command `met`: it waits until the request of `at` has come, and what was to be done then is done.
