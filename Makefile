@@ -4,7 +4,7 @@ SHELL := /bin/bash
 GO ?= go
 KUBE_BIN := tools/kube/bin
 
-.PHONY: help setup kube console console-test check test baseline build run demo bench torture
+.PHONY: help setup kube console console-test check test baseline build run demo bench torture reproduce sbom vuln
 
 help: ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,12 +32,23 @@ bench: setup kube build ## measure speed and memory against this machine's own l
 torture: setup kube console ## turn keys on real systems while everything goes wrong, and prove that nothing is lost (20 minutes; SEED=… RUNS=…)
 	$(GO) run ./test/torture $(if $(SEED),-seed $(SEED)) -runs $(or $(RUNS),200)
 
-check: ## formatting, vet, generated code is fresh
+check: ## formatting, vet, modules are those of go.sum, generated code is fresh
 	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt'ed:"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
+	$(GO) mod verify
 
 test: setup kube check console-test ## install what is missing and run every test
 	$(GO) test -race -timeout 60m ./...
+
+reproduce: console ## check the modules against go.sum, build twice, the second time elsewhere and with nothing cached, and compare (minutes)
+	@tools/reproduce.sh
+
+sbom: build ## write the bill of materials of bin/keyturn to bin/keyturn.cdx.json (CycloneDX)
+	@$(GO) run ./tools/sbom bin/keyturn console/package-lock.json > bin/keyturn.cdx.json
+	@echo "sbom: bin/keyturn.cdx.json"
+
+vuln: ## look for known vulnerabilities in what is called (asks vuln.go.dev, so it is no part of make test)
+	$(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0 ./...
 
 baseline: setup kube console ## take the console's pictures anew that `make test` compares with (10 minutes; look at them before you commit them)
 	$(GO) test -count=1 -v -timeout 40m -run '^TestConsole(Pages)?$$' ./test/e2e -update
