@@ -293,7 +293,7 @@ const table = [
   ['policy', 'default', 'anna', '/policies/default', sees('pages_held')],
   ['policy', 'auditor', 'aldo', '/policies/prod', sees(/Accounts are spread/)],
   ['policy', 'unknown', 'anna', '/policies/nothing', sees(/There is no|not found|no such/i)],
-  ['policy', 'assign', 'anna', '/policies/prod?dialog=assign', () => inDialog.getByText('A rule').waitFor()],
+  ['policy', 'assign', 'anna', '/policies/prod?dialog=assign', () => inDialog.getByText('Rule', { exact: true }).waitFor()],
   ['policy', 'delete', 'anna', '/policies/prod?dialog=delete', () => inDialog.getByText(/to confirm/).waitFor()],
   ['policy-edit', 'prod', 'anna', '/policies/prod/edit', sees(/Accounts are spread/)],
   ['policy-new', 'plain', 'anna', '/policies/new', sees(/A value that is made now/)],

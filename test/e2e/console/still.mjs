@@ -13,6 +13,7 @@ export const varying = [
   // Times and durations.
   { text: new RegExp(`\\b\\d{1,2} (${months}) (\\d{4} )?\\d\\d:\\d\\d:\\d\\d\\b`, 'g'), as: '12 Nov 14:02:11' },
   { text: new RegExp(`\\b\\d{1,2} (${months}) (\\d{4} )?\\d\\d:\\d\\d\\b(?!:)`, 'g'), as: '12 Nov 14:02' },
+  { text: /\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun) (?=12 Nov 14:02)/g, as: 'Thu ' },
   { text: /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, as: '2026-11-12T14:02:11Z' },
   { text: /^(now|\d+ (s|min|h|d) ago)$/, as: '4 min ago', within: 'time' },
   { text: /^in \d+ (s|min|h|d)$/, as: 'in 29 min', within: 'time' },

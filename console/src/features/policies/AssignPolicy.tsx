@@ -11,10 +11,10 @@ import classes from './policies.module.css'
 type By = Assignment['by']
 
 const ways: readonly { value: By; label: string; means: string }[] = [
-  { value: 'account', label: 'An account', means: 'This account alone. It wins over everything else.' },
-  { value: 'resource', label: 'A resource', means: 'Every account of the resource that no policy is assigned to by itself.' },
+  { value: 'account', label: 'Account', means: 'This account alone. It wins over everything else.' },
+  { value: 'resource', label: 'Resource', means: 'Every account of the resource that no policy is assigned to by itself.' },
   { value: 'label', label: 'Labels', means: 'Accounts that are mapped to a Secret with all of these labels; a name alone asks for any value.' },
-  { value: 'rule', label: 'A rule', means: 'Accounts whose type, resource and name match these globs (*, ?, [a-z]).' },
+  { value: 'rule', label: 'Rule', means: 'Accounts whose type, resource and name match these globs (*, ?, [a-z]).' },
 ]
 const most = 100
 
@@ -66,7 +66,7 @@ function Choices() {
         <Select
           key={by}
           name="pattern"
-          label={by === 'account' ? 'Account' : 'Resource'}
+          label={by === 'account' ? 'Which account' : 'Which resource'}
           data={offered}
           value={chosen?.value ?? null}
           onChange={(_, option) => setChosen(option === null ? undefined : { value: option.value, label: option.label })}
@@ -79,7 +79,7 @@ function Choices() {
           nothingFoundMessage={`No such ${by}`}
         />
       ) : (
-        <TextInput key={by} name="pattern" label={by === 'label' ? 'Labels' : 'Rule'} placeholder={by === 'label' ? 'env=prod,tier' : 'postgresql/prod-*/*'} required withAsterisk={false} maxLength={1000} autoComplete="off" autoCapitalize="none" spellCheck={false} />
+        <TextInput key={by} name="pattern" label={by === 'label' ? 'Which labels' : 'Type/resource/account'} placeholder={by === 'label' ? 'env=prod,tier' : 'postgresql/prod-*/*'} required withAsterisk={false} maxLength={1000} autoComplete="off" autoCapitalize="none" spellCheck={false} />
       )}
     </>
   )

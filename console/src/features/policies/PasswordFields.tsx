@@ -42,7 +42,7 @@ export function PasswordFields(props: FieldsProps) {
           </Checkbox.Group>
           <div role="group" aria-label="How many of each there are at least" className={classes.pair}>
             {classesOf.map((one) => (
-              <NumberInput key={one} label={`At least, of ${words[one]}`} placeholder="as usual" min={0} max={256} allowDecimal={false} value={require?.[one] ?? ''} onChange={(next) => set(one, next)} error={one === 'lower' ? errorOf('require') : undefined} />
+              <NumberInput key={one} label={`At least ${words[one]}`} placeholder="as usual" min={0} max={256} allowDecimal={false} value={require?.[one] ?? ''} onChange={(next) => set(one, next)} error={one === 'lower' ? errorOf('require') : undefined} />
             ))}
           </div>
           <Checkbox label="Leave out what shells, URLs and configuration files trip over" checked={draft.usual === 'yes'} onChange={(event) => onChange(event.currentTarget.checked ? { usual: 'yes', exclude: '' } : { usual: '' })} />

@@ -9,7 +9,7 @@ import { Offer } from '../../ui/Offer'
 import { PageHead } from '../../ui/PageHead'
 import { State } from '../../ui/State'
 import { Time } from '../../ui/Time'
-import { bitsText, type Policy, policyPath, turnsText, usePolicies, valueText } from './policy'
+import { bitsText, type Policy, policyPath, sizeText, turnsText, usePolicies } from './policy'
 import classes from './policies.module.css'
 
 const columns: readonly Column<Policy>[] = [
@@ -18,10 +18,10 @@ const columns: readonly Column<Policy>[] = [
     render: ({ name }) => <GridLink place={{ to: '/policies/$policy', params: { policy: name } }} className={`${classes.link} ${classes.cell}`}><bdi>{name}</bdi></GridLink>,
   },
   { key: 'turns', title: 'Values are changed', width: 220, grow: 2, priority: 1, render: ({ rotation }) => <span className={classes.cell}>{turnsText(rotation)}</span> },
-  { key: 'value', title: 'A value is', width: 220, grow: 2, priority: 3, render: ({ password, entropyBits }) => <span className={classes.cell}>{valueText(password)}, {bitsText(entropyBits)}</span> },
-  { key: 'accounts', title: 'Accounts', width: 90, align: 'end', render: ({ accounts }) => count(accounts) },
-  { key: 'overdue', title: 'Overdue', width: 130, priority: 2, render: ({ overdue = 0 }) => (overdue > 0 ? <State object="schedule" state="overdue">{count(overdue)}</State> : <span className={classes.muted}>none</span>) },
-  { key: 'next', title: 'Next due', width: 140, priority: 1, render: ({ nextAt }) => (nextAt ? <Time at={nextAt} /> : <span className={classes.muted}>never</span>) },
+  { key: 'value', title: 'A value is', width: 230, grow: 1, priority: 3, render: ({ password, entropyBits }) => <span className={classes.cell}>{sizeText(password)}, {bitsText(entropyBits)}</span> },
+  { key: 'accounts', title: 'Accounts', width: 110, align: 'end', render: ({ accounts }) => `${count(accounts)} ${accounts === 1 ? 'account' : 'accounts'}` },
+  { key: 'overdue', title: 'Overdue', width: 130, priority: 2, render: ({ overdue = 0 }) => (overdue > 0 ? <State object="schedule" state="overdue">{count(overdue)}</State> : <span className={classes.muted}>none overdue</span>) },
+  { key: 'next', title: 'Next due', width: 160, priority: 1, render: ({ nextAt }) => (nextAt ? <Time at={nextAt} /> : <span className={classes.muted}>none due</span>) },
 ]
 
 /** What the list says as a whole. */

@@ -86,7 +86,7 @@ function Rules({ policy }: { policy: Policy }) {
       <Fact label="Login check">{heartbeatText(r)}</Fact>
       <Fact label="Repair">{(r.reconcile ?? []).length > 0 ? 'by the reconcile account, when a login is refused' : 'none'}</Fact>
       <Fact label="Clusters">{wavesText(r) ?? 'all at once'}</Fact>
-      <Fact label="A value">{valueText(p)}, {bitsText(policy.entropyBits)}{p.forbidName && '; never with the account’s name'}{(p.forbid ?? []).length > 0 && `; ${(p.forbid ?? []).length} forbidden texts`}</Fact>
+      <Fact label="A value">{valueText(p)}, {bitsText(policy.entropyBits)}{p.forbidName && '; never with the account’s name'}{(p.forbid ?? []).length > 0 && `; without ${(p.forbid ?? []).length === 1 ? 'one forbidden text' : `${(p.forbid ?? []).length} forbidden texts`}`}</Fact>
       <Fact label="History">{policy.history === 0 ? 'a new value may be any' : `a new value is none of the last ${policy.history}`}</Fact>
       {policy.createdAt && <Fact label="Made"><Time at={policy.createdAt} /></Fact>}
     </Facts>

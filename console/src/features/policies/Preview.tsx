@@ -7,7 +7,7 @@ import { ProblemView } from '../../ui/ProblemView'
 import { Waiting } from '../resources/Waiting'
 import { type Draft, passwordOf, rotationOf } from './draft'
 import { NextTimes } from './NextTimes'
-import { bitsText, heartbeatText, type Policy, type Rotation, turnsText, valueText, wavesText, windowsText } from './policy'
+import { bitsText, changedText, heartbeatText, type Policy, type Rotation, valueText, wavesText, windowsText } from './policy'
 import classes from './policies.module.css'
 
 const restMs = 300
@@ -50,7 +50,7 @@ export function Preview({ of: { preview, problem, rotation, password, onRetry } 
       {preview === undefined && problem === undefined && <Waiting lines={6} />}
       {preview !== undefined && problem === undefined && (
         <>
-          <p>Values are changed {turnsText(rotation)}, {windowsText(rotation)}; {heartbeatText(rotation)}.</p>
+          <p>{changedText(rotation)}, {windowsText(rotation)}; {heartbeatText(rotation)}.</p>
           <NextTimes next={preview.next ?? []} rotation={rotation} />
           <p>A value is {valueText(password)}: <b>{bitsText(preview.entropyBits)}</b>.</p>
           {waves !== undefined && <p>Clusters: {waves}.</p>}

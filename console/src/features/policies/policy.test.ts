@@ -5,6 +5,7 @@ import { assignmentParts, followersText, inWords, inZone, turnsText, valueText, 
 
 test('a policy is read out in words', () => {
   expect(inWords(policy())).toBe('Values are changed every 30d; a login is tried each day. A value is 40 characters of all classes, about 194 bits.')
+  expect(inWords({ ...policy(), rotation: {} })).toMatch(/^No value is changed by itself; a login/)
   expect(turnsText({})).toBe('never by itself')
   expect(turnsText({ cron: '30 3 * * sun', maxAge: '90d', onReveal: '8h' })).toBe('cron 30 3 * * sun, at most 90d old, 8h after a reveal')
   expect(windowsText({})).toBe('at any time')

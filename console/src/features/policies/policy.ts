@@ -31,10 +31,18 @@ export function usePolicies(enabled = true): Named<Policy[]> {
 
 const joined = (parts: readonly (string | undefined | false)[]) => parts.filter(Boolean).join(', ')
 
+const neverText = 'never by itself'
+
 /** When values are changed, in a clause: "every 30d, at most 90d old, 8h after a reveal". */
 export function turnsText({ every, cron, maxAge, onReveal }: Rotation): string {
   const when = joined([every && `every ${every}`, cron && `cron ${cron}`, maxAge && `at most ${maxAge} old`, onReveal && `${onReveal} after a reveal`])
-  return when === '' ? 'never by itself' : when
+  return when === '' ? neverText : when
+}
+
+/** The same as the beginning of a sentence. */
+export function changedText(rotation: Rotation): string {
+  const turns = turnsText(rotation)
+  return turns === neverText ? 'No value is changed by itself' : `Values are changed ${turns}`
 }
 
 /** When they may be changed: "Fri 20:00-Sat 04:00 (Europe/Berlin)". */
@@ -47,6 +55,11 @@ export function valueText({ length, alphabets, words, separator }: Password): st
   if (words !== undefined && words > 0) return `${words} words, joined by ${separator ?? '-'}`
   const from = alphabets === undefined || alphabets === null || alphabets.length === 4 || alphabets.length === 0 ? 'all classes' : alphabets.join(', ')
   return `${length ?? 32} characters of ${from}`
+}
+
+/** The same in short: "32 characters" or "5 words". */
+export function sizeText({ length, words }: Password): string {
+  return words !== undefined && words > 0 ? `${words} words` : `${length ?? 32} characters`
 }
 
 /** "about 194 bits". */
@@ -66,7 +79,7 @@ export function wavesText({ canary, waveSize, wavePause }: Rotation): string | u
 
 /** The whole policy in one sentence, for its head and for the list. */
 export function inWords({ rotation, password, entropyBits }: Pick<Policy, 'rotation' | 'password' | 'entropyBits'>): string {
-  return `Values are changed ${turnsText(rotation)}; ${heartbeatText(rotation)}. A value is ${valueText(password)}, ${bitsText(entropyBits)}.`
+  return `${changedText(rotation)}; ${heartbeatText(rotation)}. A value is ${valueText(password)}, ${bitsText(entropyBits)}.`
 }
 
 /** How many accounts follow it, in one sentence. */

@@ -31,7 +31,7 @@ const columns: readonly Column<Account>[] = [
   { key: 'state', title: 'State', width: 140, sortable: true, render: ({ state }) => <StateWord object="account" state={state} /> },
   { key: 'mappings', title: 'Mappings', width: 200, grow: 1, priority: 1, render: ({ mappings }) => <StateCounts object="key" counts={mappings} /> },
   { key: 'verifiedAt', title: 'Proved', width: 120, priority: 2, sortable: true, render: ({ verifiedAt }) => (verifiedAt ? <Time at={verifiedAt} /> : <span className={classes.muted}>never</span>) },
-  { key: 'next', title: 'Next change', width: 150, priority: 3, render: (a) => <ScheduleState account={a} /> },
+  { key: 'next', title: 'Next change', width: 224, priority: 3, render: (a) => <ScheduleState account={a} /> },
   { key: 'current', title: 'Version', width: 80, priority: 4, render: ({ current }) => (current > 0 ? `v${current}` : <span className={classes.muted}>none</span>) },
 ]
 

@@ -68,6 +68,7 @@ export function spoken(run: Run): string {
   const at = (run.steps ?? []).find(({ state }) => state === 'running' || state === 'failed' || state === 'unverified')
   const { done, total, noun } = progressOf(run)
   const far = total > 0 ? `, ${done} of ${total} ${noun}` : ''
+  if (waveWaits(run)) return `Wave ${run.wave} of ${run.waves} waits to be begun${far}`
   if (at === undefined) return `Run ${wordOf(run)}${far}`
   return `${at.name.replaceAll('_', ' ')} ${states.step[at.state].word}${far}`
 }
@@ -81,21 +82,30 @@ export function stepsOf(run: Run, zone: Zone): Step[] {
     const version = which === undefined ? undefined : run[which]
     const next = step.state !== 'done' && step.state !== 'skipped' && step.name === nextStep(run)
     const failed = step.state === 'failed' || step.state === 'unverified'
-    // Once done, the server's note says it: "37 of 37 keys written and read back".
+        // Once done, the server's note says it: "37 of 37 keys written and read back".
     const counted = step.name === 'published' ? { done: run.keysProved, total: run.keys } : step.name === 'rolled_out' ? rolledOut(run) : undefined
     const counts = counted !== undefined && counted.total > 0 && (step.state === 'running' || failed || (next && run.state === 'waiting'))
     return {
       id: step.name,
       title: step.name.replaceAll('_', ' '),
-      state: step.state,
+      // Nothing failed between two waves: the rest of the step is to be done.
+      state: next && waveWaits(run) ? 'to_do' : step.state,
       at: step.at,
       progress: counts ? counted : undefined,
       note: version ? `v${version}` : undefined,
       // The page says the run's own reason on top.
       detail: step.note === run.reason ? undefined : step.note,
-      waitsFor: next && run.state === 'waiting' && run.nextTryAt ? `${waveWaits(run) ? 'The next wave begins' : 'Next try'} ${absolute(Date.parse(run.nextTryAt), zone, { seconds: true })}.` : undefined,
+      waitsFor: next ? waitsFor(run, zone) : undefined,
     }
   })
+}
+
+/** What a stopped run waits for, as a sentence. */
+function waitsFor(run: Run, zone: Zone): string | undefined {
+  const between = waveWaits(run)
+  if (between && run.state === 'needs_attention') return `Wave ${run.wave} of ${run.waves} waits until somebody resumes the run.`
+  if (run.state !== 'waiting' || !run.nextTryAt) return undefined
+  return `${between ? 'The next wave begins' : 'Next try'} ${absolute(Date.parse(run.nextTryAt), zone, { seconds: true })}.`
 }
 
 function nextStep(run: Run): string | undefined {

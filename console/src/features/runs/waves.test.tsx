@@ -3,7 +3,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { expectAccessible } from '../../test/render'
 import { drawPage } from '../resources/testPage'
 import { rollout, run, write } from './fixtures'
-import { waveWaits } from './run'
+import { stepsOf, waveWaits } from './run'
 import { RunPage } from './RunPage'
 import { wavesOf } from './waves'
 
@@ -30,6 +30,12 @@ test('waves are told apart, each with how far it is', () => {
   expect(wavesOf(run())).toEqual([])
   expect(wavesOf(waved({ state: 'needs_attention', tries: 3 })).map(({ state }) => state)).toEqual(['done', 'failed', 'to_do'])
   expect(wavesOf(waved({ state: 'done', wave: 3 })).map(({ state }) => state)).toEqual(['done', 'done', 'done'])
+})
+
+test('between two waves no step has failed', () => {
+  const steps = [{ name: 'verified', state: 'done' as const }, { name: 'published', state: 'failed' as const }]
+  expect(stepsOf({ ...paused, steps }, 'utc')[1]).toMatchObject({ state: 'to_do', progress: { done: 1, total: 3 }, waitsFor: 'Wave 2 of 3 waits until somebody resumes the run.' })
+  expect(stepsOf({ ...paused, tries: 1, steps }, 'utc')[1]).toMatchObject({ state: 'failed' })
 })
 
 test('only a wave that nothing was tried of waits to be begun', () => {

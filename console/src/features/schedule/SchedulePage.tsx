@@ -26,7 +26,7 @@ import { ScheduleState } from './ScheduleState'
 const OneAccount = lazy(() => import('./OneAccount').then((m) => ({ default: m.OneAccount })))
 
 const columns: readonly Column<Scheduled>[] = [
-  { key: 'state', title: 'Next change', width: 170, render: (a) => <ScheduleState account={a} /> },
+  { key: 'state', title: 'Next change', width: 224, render: (a) => <ScheduleState account={a} /> },
   { key: 'at', title: 'At', width: 190, priority: 2, render: ({ nextAt }) => (nextAt ? <Time at={nextAt} as="exact" /> : <span className={classes.muted}>not known</span>) },
   {
     key: 'account', title: 'Account', width: 200, grow: 2,
