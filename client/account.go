@@ -26,6 +26,12 @@ type Account struct {
 	Overdue bool `json:"overdue,omitempty"`
 	// CheckAt is when a login is tried next.
 	CheckAt *Time `json:"checkAt,omitempty"`
+	// Readiness is what the last rehearsal showed of its next reset: ready, not_ready, stale (it was long ago) or unknown.
+	// ReadyReason says why it is not ready or not known, RehearsedAt when that was, RehearseAt when it is tried next.
+	Readiness   string `json:"readiness"`
+	ReadyReason string `json:"readyReason,omitempty"`
+	RehearsedAt *Time  `json:"rehearsedAt,omitempty"`
+	RehearseAt  *Time  `json:"rehearseAt,omitempty"`
 	// Run is the id of the run that is open on it.
 	Run       string `json:"run,omitempty"`
 	CreatedAt Time   `json:"createdAt"`
@@ -54,6 +60,7 @@ type AccountFilter struct {
 	Type     []string `query:"type"`
 	State    []string `query:"state"`
 	Policy   string   `query:"policy" maxLength:"64" doc:"id or name of the policy that applies"`
+	Ready    []string `query:"ready" doc:"ready, not_ready, stale, unknown"`
 }
 
 // ScheduleFilter chooses accounts that are due to be changed at some time.
@@ -93,6 +100,8 @@ type Reset struct {
 	Policy  *PasswordPolicy `json:"policy,omitempty"`
 	Value   Value           `json:"value,omitzero"`
 	Version int64           `json:"version,omitempty" minimum:"0" doc:"an older version, to be set again"`
+	// Plan is the hash of the plan that was agreed to: the reset refuses when the world has changed since.
+	Plan string `json:"plan,omitempty" maxLength:"128" doc:"hash of the plan that was agreed to; another one by now is refused"`
 }
 
 // PasswordPolicy says how a value is generated. What is not given is the default's.

@@ -49,6 +49,7 @@ type PolicyRotation struct {
 	MaxAge    string     `json:"maxAge,omitempty" maxLength:"32" doc:"how old a value may become"`
 	OnReveal  string     `json:"onReveal,omitempty" maxLength:"32" doc:"how long after its reveal a value is changed; not at all if not given"`
 	Heartbeat string     `json:"heartbeat,omitempty" maxLength:"32" doc:"how often a login is tried; daily if not given, or off"`
+	Rehearse  string     `json:"rehearse,omitempty" maxLength:"32" doc:"how often a run is rehearsed; daily if not given, or off"`
 	Reconcile []string   `json:"reconcile,omitempty" maxItems:"4" doc:"refused: an account whose login is refused is repaired by the reconcile account"`
 	Canary    []string   `json:"canary,omitempty" maxItems:"50" doc:"globs of the names of clusters that get a new value first"`
 	WaveSize  string     `json:"waveSize,omitempty" maxLength:"8" doc:"how many clusters each later wave has, as a number or a share such as 25%; all if not given"`

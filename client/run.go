@@ -25,7 +25,9 @@ type Run struct {
 	Keys       int64 `json:"keys"`
 	KeysProved int64 `json:"keysProved"`
 	// Reverts is the id of the run whose work this one undoes.
-	Reverts   string `json:"reverts,omitempty"`
+	Reverts string `json:"reverts,omitempty"`
+	// Plan is the hash of the plan that the run was bound to.
+	Plan      string `json:"plan,omitempty"`
 	Actor     string `json:"actor"`
 	CreatedAt Time   `json:"createdAt"`
 	UpdatedAt Time   `json:"updatedAt"`

@@ -17,6 +17,7 @@ var table = []State{
 	{Object: Key, Word: "hands off", Tone: Neutral, Icon: "hand-stop", Meaning: "Another controller owns the key."},
 	{Object: Key, Word: "blocked", Tone: Danger, Icon: "ban", Meaning: "The API server refused the write."},
 	{Object: Key, Word: "tombstone", Tone: Neutral, Icon: "archive", Meaning: "Deleted in the cluster; its value can be restored."},
+	{Object: Key, Word: "unseen", Tone: Unverified, Icon: "help-hexagon", Meaning: "Its cluster did not answer, so nothing is known of it now."},
 
 	{Object: Account, Word: "verified", Tone: OK, Icon: "shield-check", Meaning: "A login with the current version worked at the stated time."},
 	{Object: Account, Word: "unverified", Tone: Unverified, Icon: "help-hexagon", Meaning: "Not tried since the change, or the network kept us from knowing."},
@@ -55,6 +56,8 @@ var table = []State{
 	{Object: Readiness, Word: "ready", Tone: OK, Icon: "test-pipe", Meaning: "The last rehearsal passed."},
 	{Object: Readiness, Word: "not ready", Tone: Warn, Icon: "alert-triangle", Meaning: "The last rehearsal failed."},
 	{Object: Readiness, Word: "stale", Tone: Neutral, Icon: "clock", Meaning: "The last rehearsal is older than 26 hours."},
+	{Object: Readiness, Word: "unknown", Tone: Unverified, Icon: "help-hexagon", Meaning: "There was no rehearsal, or it could not tell."},
+	{Object: Readiness, Word: "running", Tone: Progress, Icon: "loader-2", Meaning: "A rehearsal is under way."},
 
 	{Object: Schedule, Word: "overdue", Tone: Warn, Icon: "alert-triangle", Meaning: "The value is older than its policy allows."},
 	{Object: Schedule, Word: "due", Tone: Progress, Icon: "hourglass", Meaning: "Its time has come; it begins as soon as a worker is free."},

@@ -101,6 +101,12 @@ export const states = {
       icon: "archive",
       meaning: "Deleted in the cluster; its value can be restored.",
     },
+    unseen: {
+      word: "unseen",
+      tone: "unverified",
+      icon: "help-hexagon",
+      meaning: "Its cluster did not answer, so nothing is known of it now.",
+    },
   },
   account: {
     verified: {
@@ -304,6 +310,18 @@ export const states = {
       tone: "neutral",
       icon: "clock",
       meaning: "The last rehearsal is older than 26 hours.",
+    },
+    unknown: {
+      word: "unknown",
+      tone: "unverified",
+      icon: "help-hexagon",
+      meaning: "There was no rehearsal, or it could not tell.",
+    },
+    running: {
+      word: "running",
+      tone: "progress",
+      icon: "loader-2",
+      meaning: "A rehearsal is under way.",
     },
   },
   schedule: {
