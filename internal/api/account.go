@@ -148,7 +148,7 @@ func (s *Server) accounts(ctx context.Context, c call, in *accountsIn) (*list[cl
 func (s *Server) accountQuery(ctx context.Context, f client.AccountFilter, words Query) (store.AccountQuery, error) {
 	resource, err := s.resourceID(ctx, f.Resource)
 	return store.AccountQuery{
-		ListQuery: listQuery(f.ListOptions), Name: f.Name, ResourceID: resource, Type: words.words("type"), State: words.words("state"), Policy: f.Policy,
+		ListQuery: listQuery(f.ListOptions), Name: f.Name, ResourceID: resource, Type: words.words("type"), State: words.words("state"), Ready: words.words("ready"), Policy: f.Policy,
 	}, err
 }
 
@@ -208,7 +208,7 @@ func (s *Server) reset(ctx context.Context, c call, in *resetIn) (*answer[client
 	if err != nil {
 		return nil, err
 	}
-	run, err := s.Runs.Start(ctx, c.Actor, rotation.Reset{AccountID: c.Object.ID, Policy: generated, Value: given(in.Body.Value), Version: in.Body.Version})
+	run, err := s.Runs.Start(ctx, c.Actor, rotation.Reset{AccountID: c.Object.ID, Policy: generated, Value: given(in.Body.Value), Version: in.Body.Version, Plan: in.Body.Plan})
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (s *Server) verify(ctx context.Context, c call, _ *AccountRef) (*list[clien
 // accountVerbs are what can be done with an account.
 var accountVerbs = map[string]policy.Operation{
 	"update": policy.AccountUpdate, "delete": policy.AccountDelete, "reveal": policy.AccountReveal, "reset": policy.AccountReset,
-	"verify": policy.AccountVerify, "map": policy.MappingCreate, "share": policy.GrantCreate,
+	"verify": policy.AccountVerify, "plan": policy.AccountPlan, "rehearse": policy.AccountRehearse, "map": policy.MappingCreate, "share": policy.GrantCreate,
 }
 
 func accountOf(actor identity.Actor, row store.AccountRow) client.Account {
@@ -254,7 +254,7 @@ func accountOf(actor identity.Actor, row store.AccountRow) client.Account {
 		notNow(can, "It is mapped to Secret keys", "delete")
 	}
 	if row.OpenRun != "" {
-		notNow(can, "A reset of this account is under way", "reset", "delete")
+		notNow(can, "A reset of this account is under way", "reset", "rehearse", "delete")
 	}
 	return planned(client.Account{
 		ID: row.ID, Name: row.Name, ResourceID: row.ResourceID, ResourceName: row.ResourceName, ResourceType: row.ResourceType, State: string(row.State),

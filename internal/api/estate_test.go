@@ -31,15 +31,16 @@ const (
 // estate is a world with the real services over the repository, one cluster with one Secret, and one account.
 type estate struct {
 	*world
-	ring    *vault.Ring
-	cluster inventory.Cluster
-	space   inventory.Resource // the cluster's namespace
-	secret  inventory.Secret   // of the keys password, same and binary
-	db      inventory.Resource
-	account inventory.Account // app_rw, whose value the key same holds
-	empty   inventory.Account // app_ro, without a value
-	checks  *checks
-	runs    rotation.Engine
+	ring       *vault.Ring
+	cluster    inventory.Cluster
+	space      inventory.Resource // the cluster's namespace
+	secret     inventory.Secret   // of the keys password, same and binary
+	db         inventory.Resource
+	account    inventory.Account // app_rw, whose value the key same holds
+	empty      inventory.Account // app_ro, without a value
+	checks     *checks
+	rehearsals *rotation.Rehearsals
+	runs       rotation.Engine
 }
 
 func newEstate(t testing.TB) *estate {
@@ -96,10 +97,17 @@ func (e *estate) serve(t testing.TB, w *world, s *Services) {
 		*store.Store
 		*inventory.Mapper
 	}{w.store, &inventory.Mapper{Store: rows, Vault: e.ring, Owners: nobody{}}}
+	resets := &rotation.Resets{Store: w.store, Vault: e.ring, Targets: nowhere{}, Wake: func() {}}
 	s.Runs = struct {
 		*store.Store
 		*rotation.Resets
-	}{w.store, &rotation.Resets{Store: w.store, Vault: e.ring, Targets: nowhere{}, Wake: func() {}}}
+	}{w.store, resets}
+	e.rehearsals = &rotation.Rehearsals{Forecaster: &rotation.Forecaster{Store: w.store, Vault: e.ring, Resets: resets, Clusters: away{}}, Kept: w.store, Wake: func() {}}
+	resets.Agreed = e.rehearsals.Agreed
+	s.Plans = struct {
+		*store.Store
+		*rotation.Rehearsals
+	}{w.store, e.rehearsals}
 	s.Policies = asHard{&rotation.Policies{Store: w.store, CheckPassword: func(string) error { return nil }, Wake: func() {}}, w.store,
 		&rotation.Scheduler{Store: w.store, CanVerify: func(string) bool { return true }}}
 	e.runs = rotation.Engine{Store: w.store, Vault: e.ring, Targets: nowhere{}, Log: w.server.Log, Owner: "test", Lease: time.Minute, MaxTries: 3}
@@ -275,6 +283,16 @@ func (nobody) KeyOwner(context.Context, string, string, string, string) (string,
 	return "", "", nil
 }
 
+// away are clusters that do not answer.
+type away struct{}
+
+var errAway = fault.New(fault.Unavailable, "the API server could not be reached").WithCure("check the network, then try again")
+
+func (away) Open(context.Context, string) (rotation.Cluster, error) { return nil, errAway }
+func (away) Workloads(context.Context, string) (rotation.Workloads, bool, error) {
+	return nil, false, errAway
+}
+
 // nowhere has accounts without a remote side, like the type generic.
 type nowhere struct{}
 
@@ -287,6 +305,9 @@ func (nowhere) Generate(context.Context, string) (vault.Value, error) {
 func (nowhere) Prepare(v vault.Value) (vault.Value, error) { return v, nil }
 func (nowhere) Change(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {
 	return rotation.NotSent, nil
+}
+func (nowhere) Rehearse(context.Context, vault.Value) (string, error) {
+	return "", fault.New(fault.Conflict, "there is no system").WithCode(rotation.NotProvable)
 }
 func (nowhere) Overlaps() bool { return false }
 func (nowhere) Add(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {

@@ -198,7 +198,7 @@ func runOf(actor identity.Actor, row store.RunRow) client.Run {
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
 		State: string(row.State), Strategy: string(row.Strategy), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
 		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Wave: row.Wave, Waves: row.Waves, Keys: row.Writes, KeysProved: row.Proved,
-		Reverts: row.Reverts, Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
+		Reverts: row.Reverts, Plan: row.Plan, Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
 	}
 	if row.State == rotation.Waiting {
 		out.NextTryAt = orNil(row.NotBefore)

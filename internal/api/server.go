@@ -52,6 +52,7 @@ type Services struct {
 	Accounts Accounts
 	Mappings Mappings
 	Runs     Runs
+	Plans    Plans
 	Policies Policies
 	Audit    Audit
 	Overview Overviews

@@ -192,6 +192,15 @@ func (w clusterWriter) Patch(ctx context.Context, s rotation.Seen, data map[stri
 	return seen(stored), nil
 }
 
+// TryPatch implements rotation.Cluster.
+func (w clusterWriter) TryPatch(ctx context.Context, s rotation.Seen, data map[string]vault.Value) (rotation.Seen, error) {
+	stored, err := w.conn.TryPatchSecret(ctx, s.Namespace, s.Name, s.UID, s.ResourceVersion, data)
+	if err != nil {
+		return rotation.Seen{}, tried(err)
+	}
+	return seen(stored), nil
+}
+
 func seen(s kube.Secret) rotation.Seen {
 	owners := make(map[string]rotation.Owner, len(s.Data))
 	for key := range s.Data {

@@ -36,20 +36,21 @@ import (
 
 // How the loops work.
 const (
-	lease         = 15 * time.Second // after a crash of one of several servers, another takes over within this time
-	runSlots      = 16
-	turnSlots     = 4
-	checkSlots    = 8
-	fetchSlots    = 2
-	dueEvery      = 2 * time.Second // for rows whose time has come; new ones wake their worker
-	maxTries      = 8
-	fetchTries    = 5
-	checkEvery    = 5 * time.Minute
-	sequenceEvery = 500 * time.Millisecond
-	forgetReplies = 24 * time.Hour
-	janitorEvery  = time.Hour
-	reportEvery   = time.Minute
-	fetchPatience = 2 * time.Second
+	lease          = 15 * time.Second // after a crash of one of several servers, another takes over within this time
+	runSlots       = 16
+	turnSlots      = 4
+	checkSlots     = 8
+	rehearsalSlots = 4
+	fetchSlots     = 2
+	dueEvery       = 2 * time.Second // for rows whose time has come; new ones wake their worker
+	maxTries       = 8
+	fetchTries     = 5
+	checkEvery     = 5 * time.Minute
+	sequenceEvery  = 500 * time.Millisecond
+	forgetReplies  = 24 * time.Hour
+	janitorEvery   = time.Hour
+	reportEvery    = time.Minute
+	fetchPatience  = 2 * time.Second
 )
 
 // open makes everything that needs the ring, starts the loops, and lets the API answer. loop is the context of the loops.
@@ -84,11 +85,14 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
 		resets  = &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake, Policy: applying.of, CheckValue: applying.checkValue}
 		plans   = &rotation.Scheduler{Store: s.store, Resets: resets, CanVerify: types{registry}.CanVerify, Log: s.log}
+		plan    = &rotation.Forecaster{Store: s.store, Vault: ring, Resets: resets, Clusters: clusters}
+		tries   = &rotation.Rehearsals{Forecaster: plan, Kept: s.store}
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
-		timed   = s.timed(plans)
+		timed   = s.timed(plans, tries)
 		connect = &inventory.Connections{Store: rows, Connector: look, Issuer: look, Vault: ring, Owner: needsGrant}
 		kept    = newAnchor(s.cfg.Data)
 	)
+	engine.Agreed, resets.Agreed, tries.Wake = plan.Agreed, plan.Agreed, timed[2].Wake
 	s.people = &identity.Service{Store: s.store, Hasher: identity.NewHasher(), Log: s.log}
 	*s.api.Services = api.Services{
 		Gate: access.Gate{Store: s.store}, Identity: s.people, Grants: s.store,
@@ -98,6 +102,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Accounts: accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
 		Mappings: mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
 		Runs:     runsAPI{s.store, resets},
+		Plans:    plansAPI{s.store, tries},
 		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: timed[0].Wake}, s.store, plans},
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
 		Replies:  s.store,
@@ -120,11 +125,13 @@ func (s *server) unpeopled(ctx context.Context) (bool, error) {
 	return len(users) == 0, err
 }
 
-// timed are the workers that policies keep busy: the first begins what is due, the second tries logins.
-func (s *server) timed(plans *rotation.Scheduler) []*jobs.Worker {
+// timed are the workers that policies keep busy: the first begins what is due, the second tries logins, the third rehearses
+// runs.
+func (s *server) timed(plans *rotation.Scheduler, tries *rotation.Rehearsals) []*jobs.Worker {
 	return []*jobs.Worker{
 		{Name: "schedule", Due: plans.Due, Do: plans.Turn, Slots: turnSlots, Every: dueEvery, Log: s.log},
 		{Name: "heartbeat", Due: plans.DueChecks, Do: plans.Check, Slots: checkSlots, Every: dueEvery, Log: s.log},
+		{Name: "rehearsal", Due: tries.Due, Do: tries.Carry, Slots: rehearsalSlots, Every: dueEvery, Log: s.log},
 	}
 }
 
@@ -308,6 +315,12 @@ type mappingsAPI struct {
 type runsAPI struct {
 	*store.Store
 	*rotation.Resets
+}
+
+// plansAPI is what the API needs for plans and rehearsals.
+type plansAPI struct {
+	*store.Store
+	*rotation.Rehearsals
 }
 
 // newRegistry returns every type of target, which open their connections with direct unless another way is asked for.

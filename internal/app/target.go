@@ -4,6 +4,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strconv"
 
@@ -163,6 +164,24 @@ func (a accountTarget) Prepare(value vault.Value) (vault.Value, error) {
 func (a accountTarget) Change(ctx context.Context, old, next, prepared vault.Value) (rotation.Outcome, error) {
 	err := a.kind.(target.Changer).Change(ctx, a.at, target.Change{By: a.by(old), Account: a.name, Value: next, Prepared: prepared})
 	return outcome(err), target.Fault(err)
+}
+
+// Rehearse shows with a value that nobody uses that the account's could be changed. A type that cannot says so.
+func (a accountTarget) Rehearse(ctx context.Context, old vault.Value) (string, error) {
+	r, ok := a.kind.(target.Rehearser)
+	if !ok {
+		return "", fault.New(fault.Conflict, "%s cannot tell without changing something whether the value may be changed", a.kind.Spec().Name).
+			WithCode(rotation.NotProvable).WithCure("reset the account once, in a window, to see that it works")
+	}
+	proved, err := r.Rehearse(ctx, a.at, a.by(old), a.name)
+	if target.OutcomeOf(err) == target.Unsupported {
+		f := target.Fault(err)
+		if known, ok := errors.AsType[*fault.Error](f); ok {
+			return "", known.WithCode(rotation.NotProvable)
+		}
+		return "", f
+	}
+	return proved, target.Fault(err)
 }
 
 func (a accountTarget) Overlaps() bool {

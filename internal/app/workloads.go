@@ -41,19 +41,24 @@ func (w clusterWorkloads) Readers(ctx context.Context, secrets [][2]string) (rot
 	}
 	var out rotation.Census
 	for _, r := range found.Readers {
-		if reader := readerOf(r); len(reader.Holds) > 0 {
-			out.Readers = append(out.Readers, reader)
-		}
+		out.Readers = append(out.Readers, readerOf(r))
 	}
 	out.Note = unseen(found.Unreadable)
 	return out, nil
 }
 
-// readerOf keeps of a reader what its pods hold. What pulls images or ends TLS reads its Secret whenever it needs it.
+// readerOf says of a reader what its pods hold, beside all that it reads. What pulls images or ends TLS reads its Secret
+// whenever it needs it, and holds nothing.
 func readerOf(r kube.Reader) rotation.Reader {
 	out := rotation.Reader{Workload: rotation.Workload{Kind: string(r.Kind), Namespace: r.Namespace, Name: r.Name, UID: r.UID},
-		Later: r.Kind == kube.KindCronJob, Wanted: r.Wanted}
+		Later: r.Kind == kube.KindCronJob, Wanted: r.Wanted, Ready: r.Ready}
+	for _, o := range r.Obstacles {
+		out.Single = out.Single || o.Code == kube.ObstacleSingle
+		out.Weigh = append(out.Weigh, rotation.Warning{Code: o.Code, Text: o.Says, Cure: o.Cure, Blocks: o.Blocks && !out.Later})
+	}
 	for _, u := range r.Uses {
+		out.Uses = append(out.Uses, rotation.Use{Secret: u.Secret.Name, Keys: u.Keys, How: string(u.How), Container: u.Container, Init: u.Init, At: u.At,
+			Optional: u.Optional, Refreshes: u.Refreshes, InPodsOnly: u.InPodsOnly})
 		switch u.How {
 		case kube.HowPullSecret, kube.HowServiceAccount, kube.HowIngress:
 		default:
@@ -95,6 +100,19 @@ func workloadOf(w rotation.Workload) kube.Workload {
 // Restart implements rotation.Workloads.
 func (w clusterWorkloads) Restart(ctx context.Context, at rotation.Workload, marker string) error {
 	_, err := w.conn.Restart(ctx, workloadOf(at), marker)
+	return err
+}
+
+// TryRestart implements rotation.Workloads.
+func (w clusterWorkloads) TryRestart(ctx context.Context, at rotation.Workload) error {
+	return tried(w.conn.TryRestart(ctx, workloadOf(at)))
+}
+
+// tried gives a dry run that shows nothing the code that a rehearsal asks for.
+func tried(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNoDryRun {
+		return f.WithCode(rotation.NotProvable)
+	}
 	return err
 }
 

@@ -57,6 +57,8 @@ func (k *command) accountView() view[accountRow] {
 				func(s *client.Secret) string { return fmt.Sprintf("%d/%d", s.MappedKeys, s.KeyCount) })},
 			{head: "AGE", cell: of(func(a *client.Account) string { return k.age(a.CreatedAt) },
 				func(s *client.Secret) string { return k.age(s.CreatedAt) })},
+			{head: "READY", cell: of(func(a *client.Account) string { return word(state.Readiness, a.Readiness) },
+				func(*client.Secret) string { return none }), wide: true},
 			{head: "SIZE", cell: of(func(*client.Account) string { return none },
 				func(s *client.Secret) string { return size(s.Size) }), wide: true},
 			{head: "CHANGED", cell: of(func(a *client.Account) string { return k.ageOf(a.ChangedAt) },
@@ -78,14 +80,14 @@ func total(n map[string]int64) int64 {
 func (k *command) accountList() *cobra.Command {
 	var l listing
 	var resource string
-	var types []string
-	c := k.call("list [--resource R] [--type T]", "List accounts, then the Secrets of clusters", 0, 0,
+	var types, ready []string
+	c := k.call("list [--resource R] [--type T] [--ready S]", "List accounts, then the Secrets of clusters", 0, 0,
 		func(ctx context.Context, api *client.Client, _ []string) error {
 			others := slices.DeleteFunc(slices.Clone(types), func(t string) bool { return t == kubernetes })
 			var rows []accountRow
 			var sum int64
 			if len(types) == 0 || len(others) > 0 {
-				filter := client.AccountFilter{ListOptions: l.options(), Resource: resource, Type: others, State: l.stateWords()}
+				filter := client.AccountFilter{ListOptions: l.options(), Resource: resource, Type: others, State: l.stateWords(), Ready: apiWords(ready)}
 				found, n, err := collect(l.limit, func(cursor string) (client.Page[client.Account], error) {
 					filter.Cursor = cursor
 					return api.Accounts(ctx, filter)
@@ -98,7 +100,7 @@ func (k *command) accountList() *cobra.Command {
 					rows = append(rows, accountRow{client.Found{Account: &found[i]}})
 				}
 			}
-			secrets := len(types) == 0 || slices.Contains(types, kubernetes)
+			secrets := len(ready) == 0 && (len(types) == 0 || slices.Contains(types, kubernetes)) // no Secret is rehearsed
 			if secrets && (l.limit == 0 || len(rows) < l.limit) {
 				found, n, err := k.secrets(ctx, api, l, resource, len(rows))
 				if err != nil {
@@ -112,6 +114,8 @@ func (k *command) accountList() *cobra.Command {
 	l.flags(c, true)
 	c.Flags().StringVar(&resource, "resource", "", "only those on this resource")
 	c.Flags().StringSliceVar(&types, "type", nil, "only those on resources of these types")
+	c.Flags().StringSliceVar(&ready, "ready", nil, "only accounts of these: ready, not-ready, stale, unknown")
+	_ = c.RegisterFlagCompletionFunc("ready", cobra.FixedCompletions([]string{"ready", "not-ready", "stale", "unknown"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("resource", k.completeFlag(resourceNames))
 	_ = c.RegisterFlagCompletionFunc("type", k.completeFlag(typeNames))
 	return c
@@ -159,6 +163,7 @@ func (k *command) printAccount(ctx context.Context, api *client.Client, a client
 		{"reason", a.Reason}, {"verified", instantOf(a.VerifiedAt)}, {"version", version(a.Current)},
 		{"changed", instantOf(a.ChangedAt)}, {"mappings", counts(state.Key, a.Mappings)}, {"open run", a.Run},
 		{"policy", a.Policy}, {"because", a.PolicyBecause}, {"next", instantOf(a.NextAt)}, {"why then", a.NextWhy}, {"overdue", overdueWord(a.Overdue)},
+		{"ready", word(state.Readiness, a.Readiness)}, {"why", a.ReadyReason}, {"rehearsed", instantOf(a.RehearsedAt)}, {"next rehearsal", instantOf(a.RehearseAt)},
 		{"created", instant(a.CreatedAt)}, {"id", a.ID},
 	}
 	var mappings []client.Mapping

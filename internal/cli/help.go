@@ -38,6 +38,7 @@ func examples() map[string]string {
 		"account reset":    "  keyturn account reset orders-db/app --wait\n  keyturn account reset orders-db/app --length 40 --alphabets lower,digits\n  keyturn account reset orders-db/app --value-file - --wait <password.txt",
 		"account download": "  keyturn account download shop-prod/db | kubectl apply -f -",
 		"mapping add":      "  keyturn mapping add orders-db/app prod/shop/db/password",
+		"rotation plan":    "  keyturn rotation plan orders-db/app\n  keyturn account reset orders-db/app --plan HASH --wait",
 		"rotation list":    "  keyturn rotation list --state needs_attention",
 		"policy create":    "  keyturn policy create prod --every 30d --jitter 6h --window 'Fri 20:00-Sat 04:00' --zone Europe/Berlin --history 5\n  keyturn policy create shared --on-reveal 8h --reconcile refused --words 5",
 		"policy assign":    "  keyturn policy assign prod --rule 'postgresql/prod-*/*'\n  keyturn policy assign prod --label env=prod",

@@ -35,9 +35,11 @@ func (l *listing) options() client.ListOptions {
 }
 
 // stateWords returns the states as the API writes them.
-func (l *listing) stateWords() []string {
+func (l *listing) stateWords() []string { return apiWords(l.states) }
+
+func apiWords(words []string) []string {
 	var out []string
-	for _, s := range l.states {
+	for _, s := range words {
 		out = append(out, apiWord(s))
 	}
 	return out

@@ -131,7 +131,7 @@ func (k *command) printPolicy(p client.Policy) error {
 	r := p.Rotation
 	facts := []fact{
 		{"name", p.Name}, {"description", p.Description}, {"turns", turns(r)}, {"zone", r.Zone}, {"windows", strings.Join(r.Windows, ", ")}, {"jitter", r.Jitter},
-		{"heartbeat", heartbeat(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)}, {"if stuck", r.OnStuck},
+		{"heartbeat", heartbeat(r)}, {"rehearsal", rehearsed(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)}, {"if stuck", r.OnStuck},
 		{"restarts", restarts(r)},
 		{"values", valuesOf(p)},
 	}
@@ -289,4 +289,11 @@ func overdueWord(b bool) string {
 		return "yes"
 	}
 	return ""
+}
+
+func rehearsed(r client.PolicyRotation) string {
+	if r.Rehearse == "" {
+		return "1d"
+	}
+	return r.Rehearse
 }

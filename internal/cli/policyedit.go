@@ -13,10 +13,10 @@ import (
 
 // ruleFlags describe a policy. Only those that were given change something; an empty text takes a rule away.
 type ruleFlags struct {
-	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, exclude, waveSize, wavePause, onStuck string
-	windows, blackouts, reconcile, alphabets, forbid, canary, restartOrder, restartWindows                     []string
-	length, words, history                                                                                     int
-	forbidName                                                                                                 bool
+	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, rehearse, exclude, waveSize, wavePause, onStuck string
+	windows, blackouts, reconcile, alphabets, forbid, canary, restartOrder, restartWindows                               []string
+	length, words, history                                                                                               int
+	forbidName                                                                                                           bool
 }
 
 func (p *ruleFlags) flags(f *pflag.FlagSet) {
@@ -30,6 +30,7 @@ func (p *ruleFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.maxAge, "max-age", "", "how old a value may become")
 	f.StringVar(&p.onReveal, "on-reveal", "", "change a value so long after it was revealed")
 	f.StringVar(&p.heartbeat, "heartbeat", "", "try a login this often, or off (default 1d)")
+	f.StringVar(&p.rehearse, "rehearse", "", "rehearse a reset this often, or off (default 1d)")
 	f.StringSliceVar(&p.reconcile, "reconcile", nil, "repair an account by its reconcile account when its login is: refused")
 	f.StringSliceVar(&p.canary, "canary", nil, "clusters that get a new value first, as globs of their names")
 	f.StringVar(&p.waveSize, "wave-size", "", "how many clusters each later wave has, such as 3 or 25% (default all)")
@@ -51,7 +52,7 @@ func (p *ruleFlags) over(f *pflag.FlagSet, to *client.Policy) error {
 	r, w := &to.Rotation, &to.Password
 	for name, x := range map[string]struct{ from, to *string }{
 		"description": {&p.description, &to.Description}, "every": {&p.every, &r.Every}, "cron": {&p.cron, &r.Cron}, "zone": {&p.zone, &r.Zone}, "jitter": {&p.jitter, &r.Jitter},
-		"max-age": {&p.maxAge, &r.MaxAge}, "on-reveal": {&p.onReveal, &r.OnReveal}, "heartbeat": {&p.heartbeat, &r.Heartbeat},
+		"max-age": {&p.maxAge, &r.MaxAge}, "on-reveal": {&p.onReveal, &r.OnReveal}, "heartbeat": {&p.heartbeat, &r.Heartbeat}, "rehearse": {&p.rehearse, &r.Rehearse},
 		"wave-size": {&p.waveSize, &r.WaveSize}, "wave-pause": {&p.wavePause, &r.WavePause}, "on-stuck": {&p.onStuck, &r.OnStuck},
 	} {
 		if f.Changed(name) {

@@ -21,6 +21,7 @@ type policyFlags struct {
 	generate, wait bool
 	valueFile      string
 	version        int64
+	plan           string
 }
 
 func (p *policyFlags) add(c *cobra.Command) {
@@ -28,6 +29,7 @@ func (p *policyFlags) add(c *cobra.Command) {
 	f.BoolVar(&p.generate, "generate", false, "generate the value (the default)")
 	valueFlag(c, &p.valueFile, "file with the new value, or - for standard input")
 	f.Int64Var(&p.version, "version", 0, "set this older version again")
+	f.StringVar(&p.plan, "plan", "", "hash of the plan that you agree to; refuse if the world has changed since")
 	f.BoolVar(&p.wait, "wait", false, "print each step as it is done, and end with the run")
 	f.IntVar(&p.length, "length", 0, "characters of a generated value (default 32)")
 	f.StringSliceVar(&p.alphabets, "alphabets", nil, "of what: lower, upper, digits, symbols (default all)")
@@ -58,7 +60,7 @@ func (k *command) reset(f *pflag.FlagSet, p policyFlags) (client.Reset, error) {
 	if ways > 1 {
 		return client.Reset{}, usage("a value is generated, read from --value-file or taken from --version: choose one")
 	}
-	out := client.Reset{Policy: policy, Version: p.version}
+	out := client.Reset{Policy: policy, Version: p.version, Plan: p.plan}
 	if p.valueFile == "" {
 		return out, nil
 	}

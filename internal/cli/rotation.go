@@ -13,7 +13,7 @@ import (
 
 func (k *command) rotationCommands() *cobra.Command {
 	return k.group("rotation", "Runs: changes of credentials, step by step",
-		k.rotationList(), k.rotationGet(), k.rotationWatch(), k.rotationResume(), k.rotationRollBack(), k.rotationCancel())
+		k.rotationPlan(), k.rotationRehearse(), k.rotationRehearsal(), k.rotationList(), k.rotationGet(), k.rotationWatch(), k.rotationResume(), k.rotationRollBack(), k.rotationCancel())
 }
 
 func stepName(s string) string { return strings.ReplaceAll(s, "_", " ") }
@@ -160,7 +160,7 @@ func (k *command) printRun(r client.Run) error {
 		{"run", r.ID}, {"account", r.ResourceName + "/" + r.AccountName}, {"state", word(state.Run, r.State)},
 		{"reason", r.Reason}, {"cure", r.Cure}, {"step", stepName(r.Step)}, {"new", version(r.New)}, {"old", version(r.Old)},
 		{"proved", yesNo(r.Proved)}, {"wave", waveOf(r)}, {"keys", fmt.Sprintf("%d of %d proved", r.KeysProved, r.Keys)},
-		{"next try", instantOf(r.NextTryAt)}, {"reverts", r.Reverts}, {"by", r.Actor}, {"began", instant(r.CreatedAt)}, {"ended", instantOf(r.EndedAt)},
+		{"next try", instantOf(r.NextTryAt)}, {"reverts", r.Reverts}, {"plan", r.Plan}, {"by", r.Actor}, {"began", instant(r.CreatedAt)}, {"ended", instantOf(r.EndedAt)},
 	}
 	for _, f := range r.Facts {
 		facts = append(facts, fact{"known", f})

@@ -17,6 +17,9 @@ import (
 	"github.com/keyturn/keyturn/internal/fault"
 )
 
+// CodeNoDryRun is the code of a dry run that the cluster cannot carry out, so that it shows nothing.
+const CodeNoDryRun = "dry-run-unsupported"
+
 // Codes of refusals about which more can be found out.
 const (
 	codeAdmission = "admission-denied"
@@ -45,6 +48,9 @@ func apiFault(err error, what string) error {
 	case denied(msg):
 		return f(fault.Conflict, codeAdmission, "an admission policy of the cluster refused it",
 			"do what the policy asks for, or have the cluster's administrator change it, then try again")
+	case code == http.StatusBadRequest && strings.Contains(msg, "does not support dry run"):
+		return f(fault.Conflict, CodeNoDryRun, "an admission webhook of the cluster refuses whatever is only tried",
+			"have the webhook declare sideEffects: None or NoneOnDryRun, if that is true of it")
 	case code == http.StatusForbidden && strings.Contains(msg, "exceeded quota"):
 		return f(fault.Conflict, "quota-exceeded", "a quota of the namespace is used up", "raise the ResourceQuota")
 	case code == http.StatusUnauthorized:

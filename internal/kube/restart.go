@@ -41,6 +41,10 @@ var markers = regexp.MustCompile(`^[0-9A-Za-z._:/-]{1,128}$`)
 // change: it reads again and decides again. What is paused or replaces no pod by itself is not patched and fails with
 // fault.Conflict and the obstacle's code; a workload that is gone, or another of its name, with fault.NotFound.
 func (c *Conn) Restart(ctx context.Context, w Workload, marker string) (Restarted, error) {
+	return c.restart(ctx, w, marker, metav1.PatchOptions{FieldManager: FieldManager})
+}
+
+func (c *Conn) restart(ctx context.Context, w Workload, marker string, opts metav1.PatchOptions) (Restarted, error) {
 	what := "restart " + w.String()
 	res, err := w.resource()
 	if err != nil {
@@ -67,7 +71,7 @@ func (c *Conn) Restart(ctx context.Context, w Workload, marker string) (Restarte
 		if body == nil {
 			return s.restarted(w, true), nil
 		}
-		u, err = objects.Patch(ctx, w.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: FieldManager})
+		u, err = objects.Patch(ctx, w.Name, types.MergePatchType, body, opts)
 		if err == nil {
 			if s, err = w.stateOf(u, what); err == nil && s.marker != marker {
 				err = fault.New(fault.Conflict, "%s: the cluster took the mark and did not keep it", what).WithCode("restart-undone").

@@ -181,6 +181,10 @@ func (c *Conn) GetSecret(ctx context.Context, namespace, name string) (Secret, e
 // change fails with fault.Stale. It returns the Secret as the server stored it, for the caller to compare. The write is sent
 // once, so a fault with Unchanged is about this very write; one without leaves open whether it happened.
 func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVersion string, data map[string]vault.Value) (Secret, error) {
+	return c.patchSecret(ctx, namespace, name, uid, resourceVersion, data, metav1.PatchOptions{FieldManager: FieldManager})
+}
+
+func (c *Conn) patchSecret(ctx context.Context, namespace, name, uid, resourceVersion string, data map[string]vault.Value, opts metav1.PatchOptions) (Secret, error) {
 	if uid == "" || resourceVersion == "" || len(data) == 0 {
 		return Secret{}, fault.New(fault.Invalid, "a write to secret %s/%s needs its uid, its resourceVersion and a key", namespace, name)
 	}
@@ -190,7 +194,7 @@ func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVe
 		return Secret{}, err
 	}
 	what := fmt.Sprintf("patch secret %s/%s", namespace, name)
-	s, err := c.patch(ctx, namespace, name, body)
+	s, err := c.patch(ctx, namespace, name, body, opts)
 	if err == nil && string(s.UID) != uid {
 		return Secret{}, noAnswer(what) // the caller reads what was stored
 	}
@@ -211,11 +215,11 @@ const maxThrottled = 10
 // patch sends a merge patch. client-go would send it again after any status from 500 on that comes with Retry-After, and
 // the answer to the second would hide that the first was stored. Only a throttled one is repeated here: 429 says that
 // nothing was begun.
-func (c *Conn) patch(ctx context.Context, namespace, name string, body []byte) (*corev1.Secret, error) {
+func (c *Conn) patch(ctx context.Context, namespace, name string, body []byte, opts metav1.PatchOptions) (*corev1.Secret, error) {
 	for try := 1; ; try++ {
 		s := &corev1.Secret{}
 		err := c.typed.CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(namespace).Resource("secrets").Name(name).
-			VersionedParams(&metav1.PatchOptions{FieldManager: FieldManager}, scheme.ParameterCodec).
+			VersionedParams(&opts, scheme.ParameterCodec).
 			Body(body).MaxRetries(0).Do(ctx).Into(s)
 		if err == nil {
 			return s, nil

@@ -32,6 +32,8 @@ const (
 	AccountReveal   Operation = "account.reveal"
 	AccountReset    Operation = "account.reset"
 	AccountVerify   Operation = "account.verify"
+	AccountPlan     Operation = "account.plan"     // what a reset would do, and to whom
+	AccountRehearse Operation = "account.rehearse" // try it without changing anything, and see what came of that
 	AccountVersions Operation = "account.versions"
 
 	MappingList   Operation = "mapping.list"

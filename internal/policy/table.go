@@ -53,6 +53,8 @@ var table = map[Operation]row{
 	AccountReveal:   {always, reveal, never, reveal, false, false},
 	AccountReset:    {always, use, never, use, false, false},
 	AccountVerify:   {always, use, never, use, false, false},
+	AccountPlan:     {always, use, always, use, false, false}, // it names workloads
+	AccountRehearse: {always, use, never, use, false, false},
 	AccountVersions: {always, view, always, view, false, false},
 
 	MappingList:   {always, always, always, always, false, false},
@@ -115,9 +117,9 @@ var table = map[Operation]row{
 // systems is what each named part of Keyturn may do, on any object.
 var systems = map[string][]Operation{
 	"rotation-worker": {
-		ClusterGet, ResourceGet, AccountGet, AccountReset, AccountVerify, AccountVersions, MappingList, RunGet, RunResume,
+		ClusterGet, ResourceGet, AccountGet, AccountReset, AccountVerify, AccountPlan, AccountRehearse, AccountVersions, MappingList, RunGet, RunResume,
 	},
-	"rotation-scheduler": {AccountList, AccountGet, AccountReset, AccountVerify, RunList, RunGet, RunResume},
+	"rotation-scheduler": {AccountList, AccountGet, AccountReset, AccountVerify, AccountPlan, AccountRehearse, RunList, RunGet, RunResume},
 	"cluster-sync": {
 		ClusterList, ClusterGet, ClusterSecrets, ClusterFetch, ClusterSync,
 		ResourceList, ResourceGet, ResourceCreate, ResourceUpdate,

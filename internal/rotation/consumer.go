@@ -29,8 +29,33 @@ type Reader struct {
 	// Refused is why Keyturn does not restart it, and Cure what to do instead; empty if it does.
 	Refused, Cure string
 	// Later says that its next pods read what stands there then, so that nothing is to be done.
-	Later  bool
-	Wanted int // pods that there should be
+	Later bool
+	// Wanted counts the pods that there should be, Ready those of them that are.
+	Wanted, Ready int
+	// Single says that a restart replaces its only pod.
+	Single bool
+	// Uses are all of its references to Secrets, those too by which its pods hold nothing.
+	Uses []Use
+	// Weigh are facts to weigh before it is restarted, those that forbid it too.
+	Weigh []Warning
+}
+
+// Use is one reference of an object to a Secret of its namespace. Nil keys are all.
+type Use struct {
+	Secret string
+	Keys   []string
+	// How is env, envFrom, volume, projected, subPath, csi, volume driver, pull secret, service account or ingress.
+	How string
+	// Container is empty when the object as a whole reads it; Init says that it is an init container. At is the variable,
+	// the mount's path or the volume.
+	Container string
+	Init      bool
+	At        string
+	Optional  bool
+	// Refreshes says that what runs gets to see a change without a restart.
+	Refreshes bool
+	// InPodsOnly says that running pods have the reference and the template does not.
+	InPodsOnly bool
 }
 
 // Holding is a Secret that pods read. Nil keys are all.
@@ -82,6 +107,8 @@ type Workloads interface {
 	// Restart has the workload's pods replaced by new ones that carry marker. Doing it again with the same marker changes
 	// nothing. It fails with fault.NotFound when the workload is gone and with fault.Conflict when it may not be restarted.
 	Restart(ctx context.Context, w Workload, marker string) error
+	// TryRestart is Restart without its effect, as TryPatch is.
+	TryRestart(ctx context.Context, w Workload) error
 	// Follow watches until every pod carries marker, or that of a later restart, and is ready, and none from before is left;
 	// or until the workload is gone. seen is told of each change before that, and every second or so while nothing changes;
 	// what it returns is why to give up, if it is not nil.

@@ -79,6 +79,8 @@ type Engine struct {
 	Saw func(ctx context.Context, clusterID string, seen []Seen) error
 	// Policy, if set, returns the policy that applies to an account.
 	Policy func(ctx context.Context, accountID string) (Policy, error)
+	// Agreed, if set, fails with fault.Conflict when the world is not what the hash of a plan names.
+	Agreed func(ctx context.Context, accountID, hash string) error
 	// At is told each named point that a run passes. It is for tests that kill the process there; nil in production.
 	At func(point string)
 }
@@ -157,6 +159,9 @@ func (e *Engine) renew(ctx context.Context, run Run) error {
 func (e *Engine) advance(ctx context.Context, run Run) (Run, error) {
 	switch run.Step {
 	case Planned:
+		if run, err := e.agreed(ctx, run); err != nil {
+			return run, err
+		}
 		return e.mint(ctx, run)
 	case Minted:
 		return e.apply(ctx, run)

@@ -16,6 +16,11 @@ type Standing struct {
 	Asked time.Time
 	// CheckedAt is when a login was last tried, or else when the account was made.
 	CheckedAt time.Time
+	// RehearsedAt is when a run was last rehearsed, or else when the account was made, and RehearsalAsked when somebody asked
+	// for a rehearsal that was not begun yet; zero if nobody did.
+	RehearsedAt, RehearsalAsked time.Time
+	// Rehearsed is set when there was a rehearsal.
+	Rehearsed bool
 	// Busy is set while a run of the account has not ended.
 	Busy bool
 	// Failed counts the runs that the scheduler began for the present value and that were rolled back; FailedAt is when the
@@ -39,6 +44,8 @@ type Plan struct {
 	OverdueAt time.Time
 	// CheckAt is when a login is due to be tried; zero for never.
 	CheckAt time.Time
+	// RehearseAt is when a run is due to be rehearsed; zero for never.
+	RehearseAt time.Time
 	// OnReveal is how long after a reveal the value becomes due; zero for never.
 	OnReveal time.Duration
 }
@@ -54,6 +61,9 @@ func PlanOf(policies []Policy, s Standing, canVerify func(typ string) bool, now 
 		return p
 	}
 	p.OnReveal = rules.onReveal
+	if !s.Busy {
+		p.RehearseAt = s.rehearseAt(rules.rehearse, canVerify(s.ResourceType))
+	}
 	switch {
 	case s.Current == 0:
 		p.NextWhy = "no value is stored yet"
@@ -76,6 +86,23 @@ func PlanOf(policies []Policy, s Standing, canVerify func(typ string) bool, now 
 
 // heartbeatSpread is the part of a heartbeat's interval over which accounts that were made at once are spread.
 const heartbeatSpread = 8
+
+// firstRehearsal is how long a new account is left alone, so that it can be mapped and configured.
+const firstRehearsal = 10 * time.Minute
+
+// rehearseAt is when a run is to be rehearsed: when somebody asked for it, and where a login can be tried once in every
+// interval. Accounts that were made at once are spread, as heartbeats are.
+func (s Standing) rehearseAt(every time.Duration, canVerify bool) time.Time {
+	switch {
+	case !s.RehearsalAsked.IsZero():
+		return s.RehearsalAsked
+	case every == 0 || !canVerify || s.Current == 0:
+		return time.Time{}
+	case !s.Rehearsed:
+		return s.RehearsedAt.Add(min(firstRehearsal, every) + schedule.Share(s.ID, every/heartbeatSpread))
+	}
+	return s.RehearsedAt.Add(every + schedule.Share(s.ID, every/heartbeatSpread))
+}
 
 // retryAfter is how long a run that was rolled back is not begun again: a quarter of an hour, doubled each time, a day at
 // most.

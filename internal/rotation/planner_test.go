@@ -45,10 +45,42 @@ func TestPlan(t *testing.T) {
 			if diff := cmp.Diff(tt.want.CheckAt, got.CheckAt, spread); diff != "" || got.CheckAt.Before(tt.want.CheckAt) {
 				t.Errorf("checked at %s, want from %s on", got.CheckAt, tt.want.CheckAt)
 			}
-			got.CheckAt = tt.want.CheckAt
+			got.CheckAt, got.RehearseAt = tt.want.CheckAt, time.Time{} // rehearsals have a test of their own
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestWhenARunIsRehearsed(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	day := 24 * time.Hour
+	for name, tt := range map[string]struct {
+		every      string
+		is         Standing
+		from, till time.Duration // after now; both 0: never
+	}{
+		"a new account":         {"", Standing{}, firstRehearsal, firstRehearsal + day/heartbeatSpread},
+		"daily":                 {"", Standing{Rehearsed: true}, day, day + day/heartbeatSpread},
+		"weekly":                {"7d", Standing{Rehearsed: true}, 7 * day, 8 * day},
+		"off":                   {HeartbeatOff, Standing{}, 0, 0},
+		"off, and asked for":    {HeartbeatOff, Standing{RehearsalAsked: now.Add(time.Second)}, time.Second, 2 * time.Second},
+		"no value":              {"", Standing{Current: -1}, 0, 0},
+		"under way":             {"", Standing{Busy: true, RehearsalAsked: now}, 0, 0},
+		"a type without logins": {"", Standing{Subject: Subject{ResourceType: "generic"}}, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.is.ID, tt.is.RehearsedAt = "a1", now
+			tt.is.Current++
+			all := []Policy{{ID: DefaultPolicy, Name: DefaultPolicy, Rules: Rules{Rehearse: tt.every}}}
+			at := PlanOf(all, tt.is, func(typ string) bool { return typ != "generic" }, now).RehearseAt
+			if never := tt.till == 0; at.IsZero() != never || !never && (at.Before(now.Add(tt.from)) || at.After(now.Add(tt.till))) {
+				t.Errorf("at %s", at)
+			}
+		})
+	}
+	if err := (Policy{ID: "p", Name: "p", Rules: Rules{Rehearse: "1s"}}).Check(); err == nil {
+		t.Error("a rehearsal each second was taken")
 	}
 }

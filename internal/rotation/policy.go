@@ -53,6 +53,8 @@ type Rules struct {
 	OnStuck OnStuck `json:"onStuck,omitempty"`
 	// Heartbeat is how often a login with the stored value is tried, such as "6h"; empty is daily, "off" never.
 	Heartbeat string `json:"heartbeat,omitempty"`
+	// Rehearse is how often a run is rehearsed, such as "7d"; empty is daily, "off" never.
+	Rehearse string `json:"rehearse,omitempty"`
 	// Reconcile are the failures of a heartbeat after which the account is repaired by its resource's reconcile account.
 	Reconcile []Failure `json:"reconcile,omitempty"`
 }
@@ -69,7 +71,7 @@ type Failure string
 // LoginRefused is a login that the system definitely turned down.
 const LoginRefused Failure = "refused"
 
-// HeartbeatOff turns the heartbeat of a policy off.
+// HeartbeatOff turns the heartbeat of a policy off, or its rehearsals.
 const HeartbeatOff = "off"
 
 // timing is Rules as they are followed.
@@ -77,6 +79,7 @@ type timing struct {
 	schedule  schedule.Schedule
 	onReveal  time.Duration
 	heartbeat time.Duration // 0: off
+	rehearse  time.Duration // the same
 }
 
 func (r Rules) timing() (t timing, err error) {
@@ -89,16 +92,26 @@ func (r Rules) timing() (t timing, err error) {
 	if r.OnReveal != "" {
 		t.onReveal = max(t.onReveal, time.Second) // at once, but still after the answer
 	}
-	switch r.Heartbeat {
-	case HeartbeatOff:
-	case "":
-		t.heartbeat = usualHeartbeat
-	default:
-		if t.heartbeat, err = schedule.ParseSpan(r.Heartbeat, "heartbeat"); err == nil && t.heartbeat < leastHeartbeat {
-			err = policyFault("heartbeat", "a heartbeat this often would lock accounts out", "give it 10s or more, or "+HeartbeatOff)
-		}
+	if t.heartbeat, err = often(r.Heartbeat, "heartbeat"); err != nil {
+		return t, err
 	}
+	t.rehearse, err = often(r.Rehearse, "rehearse")
 	return t, err
+}
+
+// often reads how often a login is tried, be it alone or in a rehearsal: daily if text is empty, 0 if it is off.
+func often(text, field string) (time.Duration, error) {
+	switch text {
+	case HeartbeatOff:
+		return 0, nil
+	case "":
+		return usualHeartbeat, nil
+	}
+	d, err := schedule.ParseSpan(text, field)
+	if err == nil && d < leastHeartbeat {
+		err = policyFault(field, "a "+field+" this often would lock accounts out", "give it 10s or more, or "+HeartbeatOff)
+	}
+	return d, err
 }
 
 // Check fails with fault.Invalid, naming the field, when the policy cannot be followed. What Password says is for

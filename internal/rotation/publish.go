@@ -27,6 +27,9 @@ type Cluster interface {
 	// with fault.Stale when the Secret changed since it was seen, fault.NotFound when it is gone, fault.Invalid or
 	// fault.Denied when the API server refuses, fault.Unavailable when it does not answer.
 	Patch(ctx context.Context, seen Seen, data map[string]vault.Value) (Seen, error)
+	// TryPatch is Patch without its effect: the API server checks the request to its end, admission included, and returns
+	// what it would store. It fails with the code NotProvable where it cannot do that.
+	TryPatch(ctx context.Context, seen Seen, data map[string]vault.Value) (Seen, error)
 }
 
 // OwnerKind is who last wrote a key.

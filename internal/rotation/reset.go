@@ -70,6 +70,8 @@ type Resets struct {
 	Policy func(ctx context.Context, accountID string) (Policy, error)
 	// CheckValue, if set, fails with fault.Invalid when a typed value does not follow the policy of its account.
 	CheckValue func(ctx context.Context, accountID string, policy Policy, value vault.Value) error
+	// Agreed fails with fault.Conflict when the world is not what the hash of a plan names.
+	Agreed func(ctx context.Context, accountID, hash string) error
 }
 
 // Reset asks for one change of a credential: to a generated value, to Value, or to that of an older Version.
@@ -86,6 +88,9 @@ type Reset struct {
 	Repair bool
 	// Reverts is the run that is ended and whose work this reset undoes; empty for any other.
 	Reverts string
+	// Plan is the hash of the forecast that the reset is bound to; empty for none. Start fails with fault.Conflict and the
+	// code plan-changed when the world is another by now.
+	Plan string
 	// Why is what the audit log says of a reset that no person asked for.
 	Why string
 }
@@ -99,7 +104,7 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	now := time.Now().UTC()
 	run := Run{ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, State: Queued, Step: Planned, Begun: Planned, Old: account.Current,
-		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Reverts: r.Reverts, Strategy: Single}
+		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Reverts: r.Reverts, Plan: r.Plan, Strategy: Single}
 	if !r.Repair {
 		if run.Strategy, err = s.strategy(ctx, account); err != nil {
 			return Run{}, err
@@ -111,6 +116,12 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	if r.Why != "" {
 		ev = ev.With("why", r.Why)
+	}
+	if r.Plan != "" {
+		ev = ev.With("plan", r.Plan)
+		if err := s.Agreed(ctx, account.ID, r.Plan); err != nil {
+			return Run{}, s.refusedPlan(ctx, ev, err)
+		}
 	}
 	given, sealed := Given(""), vault.Sealed(nil)
 	if value, source, err := s.given(ctx, account, r); err != nil {
@@ -127,6 +138,16 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	s.Wake()
 	return run, nil
+}
+
+// refusedPlan records that a reset was not begun, because the world is not what its plan names, and returns why.
+func (s *Resets) refusedPlan(ctx context.Context, ev audit.Event, why error) error {
+	if f := asFault(why); f != nil && f.Code == PlanChanged {
+		if err := s.Store.Record(ctx, ev.Failed(f.Msg)); err != nil {
+			return err
+		}
+	}
+	return why
 }
 
 // strategy is the account's own; without one the old value stays valid for as long as the system can keep it so. An account

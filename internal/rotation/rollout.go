@@ -173,20 +173,25 @@ func clustersOf(writes []Write) (all []string) {
 	return all
 }
 
-// census asks one cluster. A connector that may not restart anything is not asked.
+// census asks one cluster who reads the keys of writes.
 func (e *Engine) census(ctx context.Context, cluster string, writes []Write) (Census, error) {
-	c, may, err := e.Clusters.Workloads(ctx, cluster)
-	if err != nil {
-		return Census{}, err
-	}
-	if !may {
-		return Census{Note: "the connector may not restart workloads there, so what reads the keys was not looked at"}, nil
-	}
 	var secrets [][2]string
 	for _, w := range writes {
 		if at := [2]string{w.Namespace, w.Name}; !slices.Contains(secrets, at) {
 			secrets = append(secrets, at)
 		}
+	}
+	return censusOf(ctx, e.Clusters, cluster, secrets)
+}
+
+// censusOf asks one cluster who reads the Secrets. A connector that may not restart anything is not asked.
+func censusOf(ctx context.Context, clusters Clusters, cluster string, secrets [][2]string) (Census, error) {
+	c, may, err := clusters.Workloads(ctx, cluster)
+	if err != nil {
+		return Census{}, err
+	}
+	if !may {
+		return Census{Note: "the connector may not restart workloads there, so what reads the keys was not looked at"}, nil
 	}
 	out, err := c.Readers(ctx, secrets)
 	for i := range out.Readers {

@@ -123,6 +123,8 @@ type Run struct {
 	Reverts string
 	// GivesUp is set when the run needs attention and is to be rolled back without being asked, as its account's policy says.
 	GivesUp bool
+	// Plan is the hash of the forecast that the run is bound to; empty for none.
+	Plan string
 	// Due is the time by which a schedule began the run; zero of any other. It is not stored.
 	Due time.Time
 

@@ -53,6 +53,9 @@ type Target interface {
 	// Change makes the target accept next. It logs in with the resource's reconcile account, or as the account itself with
 	// old. Sending the same prepared text twice leaves the target as sending it once.
 	Change(ctx context.Context, old, next, prepared vault.Value) (Outcome, error)
+	// Rehearse shows that Change would be let do its work, without changing anything, and says what was shown as one sentence.
+	// It logs in as Change does. It fails with the code NotProvable where the system cannot tell.
+	Rehearse(ctx context.Context, old vault.Value) (proved string, err error)
 	// Overlaps reports whether the account can take two values at once: whether Add and Drop may be called.
 	Overlaps() bool
 	// Add makes the target accept next beside old, and Drop makes it accept only next. Both log in as Change does, and both

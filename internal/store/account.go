@@ -219,6 +219,7 @@ func deleteAccounts(ctx context.Context, tx *Tx, accounts, arg string) error {
 		`DELETE FROM run_rollouts ` + runs,
 		`DELETE FROM run_censuses ` + runs,
 		`DELETE FROM runs WHERE account_id IN (` + accounts + `)`,
+		`DELETE FROM rehearsals WHERE account_id IN (` + accounts + `)`,
 		`DELETE FROM versions WHERE account_id IN (` + accounts + `)`,
 		`DELETE FROM secret_keys WHERE secret_id IN (` + accounts + `)`,
 		`DELETE FROM grants WHERE object_kind = 'account' AND object_id IN (` + accounts + `)`,
@@ -239,7 +240,8 @@ type AccountQuery struct {
 	ResourceID string
 	Type       []string // of the resource
 	State      []string
-	Policy     string // id or name of the one that applies
+	Policy     string   // id or name of the one that applies
+	Ready      []string // what the last rehearsal showed: ready, not_ready, stale, unknown
 	// Scheduled leaves out what is not due at any time. What is overdue comes first then, and the rest by when it is due,
 	// unless Sort says otherwise.
 	Scheduled bool
@@ -261,7 +263,10 @@ type AccountRow struct {
 	OpenRun                    string           // id of the run that has not ended; empty if there is none
 	Policy                     string           // name of the policy that applies
 	Plan                       rotation.Plan
-	Level                      policy.Level
+	// Readiness is ready, not_ready, stale or unknown, and ReadyReason why; RehearsedAt is zero if there was no rehearsal.
+	Readiness, ReadyReason string
+	RehearsedAt            time.Time
+	Level                  policy.Level
 }
 
 // Accounts returns one page of the accounts that v may know of.
@@ -280,6 +285,9 @@ func (s *Store) Accounts(ctx context.Context, v Viewer, q AccountQuery) (Page[Ac
 	if q.Policy != "" {
 		mark := where.arg(q.Policy)
 		where.and(`x.policy_id IN (SELECT id FROM policies WHERE id = ` + mark + ` OR name = ` + mark + `)`)
+	}
+	if len(q.Ready) > 0 {
+		where.oneOf(readinessNow(where), q.Ready)
 	}
 	usual, due := "name", `x.next_at`
 	if q.Scheduled {
@@ -302,14 +310,18 @@ func (s *Store) Accounts(ctx context.Context, v Viewer, q AccountQuery) (Page[Ac
 		sorts: map[string]column{"name": {expr: `x.name`}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true},
 			"verified": {expr: `x.verified_at`, number: true}, "next": {expr: due, number: true}},
 		columns: ofX(accountColumns) + `, r.name, r.type, COALESCE((SELECT created_at FROM versions WHERE account_id = x.id AND number = x.current), 0),
-			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), COALESCE(pol.name, ''), x.policy_id, x.because, x.next_at, x.next_why, x.overdue_at, x.check_at, ` + v.level(reachesAccount),
+			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), COALESCE(pol.name, ''), x.policy_id, x.because, x.next_at, x.next_why, x.overdue_at, x.check_at, x.rehearse_at, x.readiness, x.ready_reason, x.rehearsed_at, ` + v.level(reachesAccount),
 		joins: `JOIN resources r ON r.id = x.resource_id LEFT JOIN policies pol ON pol.id = x.policy_id`,
 		scan: func(r scanner) (row AccountRow, err error) {
-			var changed, next, overdue, check int64
+			var changed, next, overdue, check, rehearse, rehearsed int64
 			row.Account, err = scanAccount(wider{row: r, after: []any{&row.ResourceName, &row.ResourceType, &changed, &row.OpenRun,
-				&row.Policy, &row.Plan.PolicyID, &row.Plan.Because, &next, &row.Plan.NextWhy, &overdue, &check, &row.Level}})
+				&row.Policy, &row.Plan.PolicyID, &row.Plan.Because, &next, &row.Plan.NextWhy, &overdue, &check, &rehearse, &row.Readiness, &row.ReadyReason, &rehearsed, &row.Level}})
 			row.ChangedAt, row.Plan.AccountID = instant(changed), row.ID
 			row.Plan.NextAt, row.Plan.OverdueAt, row.Plan.CheckAt = instant(next), instant(overdue), instant(check)
+			row.Plan.RehearseAt, row.RehearsedAt = instant(rehearse), instant(rehearsed)
+			if row.Readiness == string(rotation.Ready) && time.Since(row.RehearsedAt) > rotation.ReadyFor {
+				row.Readiness = string(rotation.ReadinessStale)
+			}
 			return row, err
 		},
 	}

@@ -20,13 +20,16 @@ const standings = `SELECT a.id, a.name, a.resource_id, r.name, r.type, a.current
 	(SELECT COUNT(*) FROM runs WHERE account_id = a.id AND state NOT IN ('done', 'rolled_back', 'cancelled')),
 	(SELECT COUNT(*) FROM runs WHERE account_id = a.id AND state = 'rolled_back' AND actor_id = '` + scheduler + `' AND created_at >= v.created_at),
 	COALESCE((SELECT MAX(ended_at) FROM runs WHERE account_id = a.id AND state = 'rolled_back' AND actor_id = '` + scheduler + `' AND created_at >= v.created_at), 0),
-	a.policy_id, a.because, a.next_at, a.next_why, a.overdue_at, a.check_at, a.on_reveal
+	a.policy_id, a.because, a.next_at, a.next_why, a.overdue_at, a.check_at, a.on_reveal, a.rehearse_at,
+	CASE WHEN a.rehearsed_at > 0 THEN a.rehearsed_at ELSE a.created_at END, a.rehearsed_at,
+	COALESCE((SELECT asked_at FROM rehearsals WHERE account_id = a.id), 0)
 	FROM accounts a JOIN resources r ON r.id = a.resource_id LEFT JOIN versions v ON v.account_id = a.id AND v.number = a.current `
 
 func scanStanding(r scanner) (s rotation.Standing, err error) {
-	var made, asked, checked, busy, failed, next, overdue, check, reveal int64
+	var made, asked, checked, busy, failed, next, overdue, check, reveal, rehearse, rehearsed, ever, rehearsal int64
 	err = r.Scan(&s.ID, &s.Name, &s.ResourceID, &s.ResourceName, &s.ResourceType, &s.Current, &made, &asked, &checked, &busy, &s.Failed, &failed,
-		&s.Plan.PolicyID, &s.Plan.Because, &next, &s.Plan.NextWhy, &overdue, &check, &reveal)
+		&s.Plan.PolicyID, &s.Plan.Because, &next, &s.Plan.NextWhy, &overdue, &check, &reveal, &rehearse, &rehearsed, &ever, &rehearsal)
+	s.RehearsedAt, s.Rehearsed, s.RehearsalAsked, s.Plan.RehearseAt = instant(rehearsed), ever > 0, instant(rehearsal), instant(rehearse)
 	s.MadeAt, s.Asked, s.CheckedAt, s.Busy, s.FailedAt = instant(made), instant(asked), instant(checked), busy > 0, instant(failed)
 	s.Plan.AccountID, s.Plan.NextAt, s.Plan.OverdueAt, s.Plan.CheckAt = s.ID, instant(next), instant(overdue), instant(check)
 	s.Plan.OnReveal = time.Duration(reveal) * time.Microsecond
@@ -113,8 +116,8 @@ func (s *Store) Replan(ctx context.Context, limit int, plan func([]rotation.Poli
 }
 
 func savePlan(ctx context.Context, tx *Tx, x rotation.Standing, p rotation.Plan) error {
-	_, err := exec(ctx, tx, `UPDATE accounts SET planned = 1, policy_id = $2, because = $3, next_at = $4, next_why = $5, overdue_at = $6, check_at = $7, on_reveal = $8
-		WHERE id = $1`, p.AccountID, p.PolicyID, p.Because, micro(p.NextAt), p.NextWhy, micro(p.OverdueAt), micro(p.CheckAt), p.OnReveal.Microseconds())
+	_, err := exec(ctx, tx, `UPDATE accounts SET planned = 1, policy_id = $2, because = $3, next_at = $4, next_why = $5, overdue_at = $6, check_at = $7, on_reveal = $8, rehearse_at = $9
+		WHERE id = $1`, p.AccountID, p.PolicyID, p.Because, micro(p.NextAt), p.NextWhy, micro(p.OverdueAt), micro(p.CheckAt), p.OnReveal.Microseconds(), micro(p.RehearseAt))
 	if err == nil && (p.PolicyID != x.Plan.PolicyID || micro(p.NextAt) != micro(x.Plan.NextAt) || micro(p.OverdueAt) != micro(x.Plan.OverdueAt)) {
 		tx.Changed("account", p.AccountID, 0, x.ResourceID)
 	}

@@ -16,14 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, wave, waves, gives_up`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, wave, waves, gives_up, plan`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
 		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
-		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Wave, &run.Waves, &run.GivesUp)
+		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Wave, &run.Waves, &run.GivesUp, &run.Plan)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -54,9 +54,9 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,0,0,0,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,0,0,0,$25,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
-			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts)
+			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts, run.Plan)
 		if err != nil {
 			return err
 		}
@@ -191,7 +191,7 @@ func (s *Store) Advance(ctx context.Context, run rotation.Run, ev audit.Event) e
 // promote moves versions between stages as far as run has come. Doing it again changes nothing.
 func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 	switch {
-	case run.State == rotation.RolledBack:
+	case run.State == rotation.RolledBack || run.State == rotation.Cancelled:
 		return restage(ctx, tx, run.AccountID, run.New, inventory.Pending, inventory.Retired)
 	case run.Step == rotation.Verified && run.Begun == rotation.Verified && run.State == rotation.Running:
 		if err := restage(ctx, tx, run.AccountID, run.Old, inventory.Current, inventory.Previous); err != nil {

@@ -60,10 +60,16 @@ CREATE TABLE accounts (
     overdue_at  BIGINT NOT NULL DEFAULT 0, -- when the value is older than the policy allows; 0: never
     check_at    BIGINT NOT NULL DEFAULT 0, -- when a login is due to be tried; 0: never
     on_reveal   BIGINT NOT NULL DEFAULT 0, -- how long after a reveal the value becomes due; 0: it does not
+    rehearse_at BIGINT NOT NULL DEFAULT 0, -- when a run is due to be rehearsed; 0: never
+    -- What the last rehearsal showed.
+    readiness    TEXT   NOT NULL DEFAULT 'unknown' CHECK (readiness IN ('ready', 'not_ready', 'unknown')),
+    ready_reason TEXT   NOT NULL DEFAULT '',
+    rehearsed_at BIGINT NOT NULL DEFAULT 0, -- 0: never
     UNIQUE (resource_id, name)
 );
 CREATE INDEX accounts_planned ON accounts (id) WHERE planned = 0;
 CREATE INDEX accounts_next ON accounts (next_at, id) WHERE next_at > 0;
+CREATE INDEX accounts_rehearse ON accounts (rehearse_at, id) WHERE rehearse_at > 0;
 CREATE INDEX accounts_check ON accounts (check_at, id) WHERE check_at > 0;
 -- Lists are read along one of these, and counted along the one on the state.
 CREATE INDEX accounts_name ON accounts (name, id);
@@ -200,6 +206,7 @@ CREATE TABLE runs (
     waves       BIGINT NOT NULL DEFAULT 0,
     gives_up    BIGINT NOT NULL DEFAULT 0 CHECK (gives_up IN (0, 1)), -- it is to be rolled back without being asked
     reverts     TEXT   NOT NULL DEFAULT '', -- the run whose work this one undoes
+    plan        TEXT   NOT NULL DEFAULT '', -- hash of the plan that it is bound to
     strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
 );
@@ -210,6 +217,19 @@ CREATE INDEX runs_state ON runs (state, id);
 CREATE INDEX runs_created ON runs (created_at, id);
 CREATE INDEX runs_due ON runs (not_before) WHERE state IN ('queued', 'running', 'waiting');
 CREATE INDEX runs_gives_up ON runs (id) WHERE gives_up = 1 AND state = 'needs_attention';
+
+-- The last rehearsal of each account, and who asked for the next one.
+CREATE TABLE rehearsals (
+    account_id TEXT   PRIMARY KEY REFERENCES accounts (id),
+    asked_at   BIGINT NOT NULL, -- 0: the next one is not asked for
+    asked_id   TEXT   NOT NULL,
+    asked_name TEXT   NOT NULL,
+    at         BIGINT NOT NULL, -- 0: there was none
+    actor_id   TEXT   NOT NULL,
+    actor_name TEXT   NOT NULL,
+    cure       TEXT   NOT NULL,
+    steps      TEXT   NOT NULL -- JSON
+);
 
 CREATE TABLE run_writes (
     run_id     TEXT   NOT NULL REFERENCES runs (id),
