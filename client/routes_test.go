@@ -199,10 +199,13 @@ func mappingAndRunRoutes(c *Client) routes {
 			_, err := c.Runs(ctx, RunFilter{ListOptions: ListOptions{Sort: "-created"}, Account: "a"})
 			return err
 		},
-		"GET /runs/r":           func(ctx context.Context) error { _, err := c.Run(ctx, "r"); return err },
-		"POST /runs/r/resume":   func(ctx context.Context) error { _, err := c.ResumeRun(ctx, "r"); return err },
-		"POST /runs/r/rollback": func(ctx context.Context) error { _, err := c.RollBackRun(ctx, "r"); return err },
-		"POST /runs/r/cancel":   func(ctx context.Context) error { _, err := c.CancelRun(ctx, "r"); return err },
+		"GET /runs/r":                func(ctx context.Context) error { _, err := c.Run(ctx, "r"); return err },
+		"POST /runs/r/resume":        func(ctx context.Context) error { _, err := c.ResumeRun(ctx, "r"); return err },
+		"POST /runs/r/rollback":      func(ctx context.Context) error { _, err := c.RollBackRun(ctx, "r"); return err },
+		"GET /accounts/a/plan":       func(ctx context.Context) error { _, err := c.Plan(ctx, "a"); return err },
+		"GET /accounts/a/rehearsal":  func(ctx context.Context) error { _, err := c.Rehearsal(ctx, "a"); return err },
+		"POST /accounts/a/rehearsal": func(ctx context.Context) error { _, err := c.Rehearse(ctx, "a"); return err },
+		"POST /runs/r/cancel":        func(ctx context.Context) error { _, err := c.CancelRun(ctx, "r"); return err },
 		"GET /audit?from=-24h&outcome=refused": func(ctx context.Context) error {
 			_, err := c.AuditEvents(ctx, AuditFilter{From: "-24h", Outcome: "refused"})
 			return err

@@ -55,7 +55,7 @@ func accountFixtures() map[string]any {
 		ReconcileAccountID: "a2", ReconcileAccountName: "admin", Accounts: 2, States: map[string]int64{"verified": 1, "unverified": 1},
 		CreatedAt: ago(30 * time.Hour), Rev: 3}
 	app := client.Account{ID: "a1", Name: "app", ResourceID: "r2", ResourceName: "orders-db", ResourceType: "postgresql", State: "verified",
-		VerifiedAt: agoP(time.Minute), Current: 3, ChangedAt: agoP(2 * time.Hour), Mappings: map[string]int64{"in_sync": 1, "behind": 1},
+		VerifiedAt: agoP(time.Minute), Current: 3, ChangedAt: agoP(2 * time.Hour), Mappings: map[string]int64{"in_sync": 1, "behind": 1}, Readiness: "ready", RehearsedAt: agoP(time.Hour),
 		CreatedAt: ago(30 * time.Hour), Rev: 5}
 	mapping := client.Mapping{ID: "m1", AccountID: "a1", AccountName: "app", ResourceID: "r2", ResourceName: "orders-db", ClusterID: "c1",
 		ClusterName: "prod-eu", SecretID: "s1", Namespace: "shop", Secret: "web", Key: "PASSWORD", OnWrite: "restart", State: "in_sync", Written: 3, Current: 3,
@@ -80,14 +80,17 @@ func accountFixtures() map[string]any {
 			}
 			return page(app)
 		},
-		"GET /accounts/a1":          app,
-		"PATCH /accounts/a1":        app,
-		"DELETE /accounts/a1":       "",
-		"GET /accounts/a1/versions": itemsOf(client.Version{Number: 3, Stage: "current", Source: "generated", Actor: "ann", CreatedAt: ago(2 * time.Hour)}, client.Version{Number: 2, Stage: "previous", Source: "typed", Actor: "bob", CreatedAt: ago(20 * time.Hour)}),
-		"POST /accounts/a1/reveal":  client.Revealed{Version: 3, Value: client.NewValue(canary)},
-		"POST /accounts/s1/reveal":  client.Revealed{Version: 2, Value: client.NewValue("AP8B"), Base64: true},
-		"POST /accounts/a1/reset":   run,
-		"POST /accounts/a1/verify":  client.Verified{State: "verified", At: ago(0)},
+		"GET /accounts/a1":            app,
+		"PATCH /accounts/a1":          app,
+		"DELETE /accounts/a1":         "",
+		"GET /accounts/a1/versions":   itemsOf(client.Version{Number: 3, Stage: "current", Source: "generated", Actor: "ann", CreatedAt: ago(2 * time.Hour)}, client.Version{Number: 2, Stage: "previous", Source: "typed", Actor: "bob", CreatedAt: ago(20 * time.Hour)}),
+		"POST /accounts/a1/reveal":    client.Revealed{Version: 3, Value: client.NewValue(canary)},
+		"POST /accounts/s1/reveal":    client.Revealed{Version: 2, Value: client.NewValue("AP8B"), Base64: true},
+		"POST /accounts/a1/reset":     run,
+		"GET /accounts/a1/plan":       plan(),
+		"GET /accounts/a1/rehearsal":  rehearsal("not_ready"),
+		"POST /accounts/a1/rehearsal": rehearsal("running"),
+		"POST /accounts/a1/verify":    client.Verified{State: "verified", At: ago(0)},
 		"GET /secrets": func(r *http.Request) any {
 			if q := r.URL.Query(); q.Get("resource") == "orders-db" || q.Get("name") != "" && q.Get("name") != "web" {
 				return page[client.Secret]()
@@ -185,4 +188,22 @@ func thePolicy() client.Policy {
 		Rotation: client.PolicyRotation{Every: "30d", Windows: []string{"Fri 20:00-Sat 04:00"}, Zone: "Europe/Berlin", Jitter: "6h", Reconcile: []string{"refused"},
 			Blackouts: []client.Blackout{{From: ago(24 * time.Hour), To: ago(-24 * time.Hour), Why: "holidays"}}},
 		Assignments: []client.PolicyAssignment{{ID: "as1", By: "rule", Pattern: "postgresql/*/*"}, {ID: "as2", By: "resource", Pattern: "r2", Name: "orders-db"}}, CreatedAt: agoP(time.Hour)}
+}
+
+// plan is of a reset of orders-db/app.
+func plan() client.Plan {
+	out := &client.PlanLockout{Seconds: 35, Until: "About 35s, until its pods are replaced."}
+	return client.Plan{Hash: "1.AAAAAAAAAAAA.BBBBBBBBBBBB.CCCCCCCCCCCC.DDDDDDDDDDDD.EEEEEEEEEEEE", At: ago(0), AccountID: "a1", AccountName: "app", ResourceName: "orders-db", Current: 3, Strategy: "single",
+		Policy: "prod", PolicyBecause: "It is assigned to the resource.", Blast: client.PlanBlast{Clusters: 1, Secrets: 1, Keys: 1, Workloads: 1, Restarts: 1, Pods: 1, SingleReplica: 1},
+		Keys: []client.PlanKey{{Cluster: "prod-eu", Namespace: "shop", Secret: "web", Key: "PASSWORD", State: "in_sync", OnWrite: "restart", Owner: "one_shot", OwnerName: "kubectl-create"}},
+		Workloads: []client.PlanWorkload{{Cluster: "prod-eu", Kind: "Deployment", Namespace: "shop", Name: "web", Action: "restart", Pods: 1, Ready: 1, Lockout: out,
+			Uses:     []client.PlanUse{{Secret: "web", Keys: []string{"PASSWORD"}, How: "env", Container: "app"}},
+			Warnings: []client.PlanWarning{{Code: "workload-single-replica", Text: "It has one replica, so for a moment two may run, or none."}}}},
+		Estimate: client.PlanEstimate{Seconds: 38, Basis: "Nothing was measured yet."}, Lockout: out}
+}
+
+func rehearsal(state string) client.Rehearsal {
+	return client.Rehearsal{AccountID: "a1", AccountName: "app", ResourceName: "orders-db", State: state, Reason: "The Secret is immutable.", Cure: "Make it anew.", At: agoP(time.Hour), Actor: "ann",
+		Steps: []client.RehearsalStep{{Name: "login", State: "done", Object: "app", Proved: "A login with version 3 worked."},
+			{Name: "write", State: "failed", Object: "shop/web", Cluster: "prod-eu", Reason: "The Secret is immutable.", Cure: "Make it anew."}}}
 }

@@ -30,6 +30,7 @@ func TestGolden(t *testing.T) {
 		"account reset orders-db/app", "account reset orders-db/app --wait", "account download shop-prod-eu/web",
 		"mapping list", "mapping list -o wide", "mapping add orders-db/app prod-eu/shop/web/PASSWORD", "mapping edit prod-eu/shop/web/PASSWORD --on-write ask",
 		"mapping delete prod-eu/shop/web/PASSWORD --yes",
+		"rotation plan orders-db/app", "rotation plan orders-db/app -o wide", "rotation rehearse orders-db/app", "rotation rehearsal orders-db/app", "account list --ready not-ready",
 		"rotation list", "rotation list -o wide", "rotation get " + runID, "rotation watch " + runID, "rotation resume " + runID,
 		"rotation rollback " + runID, "rotation cancel " + runID,
 		"policy list", "policy list -o wide", "policy list -o name", "policy get prod", "policy get prod -o yaml",

@@ -103,6 +103,9 @@ func TestAWaitThatLosesItsServerSaysWhereToLook(t *testing.T) {
 // TestAVerdictGoesToStandardError is for scripts that keep only what was asked for.
 func TestAVerdictGoesToStandardError(t *testing.T) {
 	w := newWorld(t)
+	if r := w.run("", "rotation", "rehearse", "orders-db/app", "--wait"); r.code != exitFailed || !strings.Contains(r.err, "the account is not ready: not ready") || !strings.Contains(r.err, "Make it anew.") {
+		t.Errorf("%+v", r)
+	}
 	w.answers["POST /accounts/a1/verify"] = client.Verified{State: "unverified", Reason: "The password is refused.", Cure: "Reset it.", At: noon}
 	r := w.run("", "account", "verify", "orders-db/app")
 	want := result{exitFailed, "account:  orders-db/app\nstate:    unverified\nat:       2027-01-02 12:00:00Z\n",

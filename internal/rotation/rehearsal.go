@@ -161,10 +161,10 @@ func judgeRehearsal(steps []RehearsalStep) (state Readiness, why, cure string) {
 
 // at names what the step was tried on, for a sentence that stands alone.
 func (s RehearsalStep) at() string {
-	if s.Cluster == "" {
-		return ""
+	if s.Name == RehearseLogin || s.Name == RehearsePrivilege {
+		return "" // it is the account that the sentence is about
 	}
-	return s.Cluster + "/" + s.Object + ": "
+	return strings.TrimPrefix(s.Cluster+"/"+s.Object+": ", "/")
 }
 
 // summed leaves so many steps that somebody can read them, and says of how many others the same is true.

@@ -62,6 +62,20 @@ func TestPostgreSQL(t *testing.T) {
 	check("nologin", target.NotPermitted, change(rec, "sleeper"))
 	s.exec(t, "CREATE ROLE owner; GRANT owner TO "+quote(l.User)+"; ALTER ROLE "+quote(l.User)+" SET role='owner'; ALTER ROLE "+quote(l.User)+" SET default_transaction_read_only=on")
 	check("acts as another, read only", "", change(l, l.User))
+	s.create(t, "bystander", "strong-1-pw", "LOGIN")
+	plain := create(t)
+	rehearse := func(name string, want target.Outcome, by target.Login, account string) {
+		t.Helper()
+		_, err := pg.Rehearse(t.Context(), tls, by, account)
+		check("rehearse "+name, want, err)
+	}
+	rehearse("its own", "", plain, plain.User)
+	rehearse("by the reconcile account", "", rec, plain.User)
+	rehearse("by a bystander", target.NotPermitted, target.Login{User: "bystander", Password: targettest.Value("strong-1-pw")}, plain.User)
+	rehearse("no such role", target.NoSuchAccount, rec, "nobody-here")
+	rehearse("nologin", target.NotPermitted, rec, "sleeper")
+	rehearse("wrong password", target.Refused, target.Login{User: plain.User, Password: targettest.Value("wrong")}, plain.User)
+	check("the value after rehearsals", "", pg.Verify(t.Context(), tls, plain))
 	if _, err := target.NewRegistry(pg, generic.New()); err != nil {
 		t.Error(err)
 	}
