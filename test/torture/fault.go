@@ -29,7 +29,7 @@ func (b *bed) draw(r *rand.Rand) (drawn []fault) {
 			continue
 		}
 		busy[f.what] = true
-		f.after = time.Duration(r.IntN(1200)) * time.Millisecond
+		f.after = time.Duration(r.IntN(600)) * time.Millisecond
 		f.lasts = time.Duration(200+r.IntN(2500)) * time.Millisecond
 		drawn = append(drawn, f)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // wireFault is what a wire does to each of its connections.
@@ -13,7 +14,7 @@ type wireFault int32
 
 const (
 	wireWhole  wireFault = iota
-	wireCut              // it breaks after some bytes of the server's answer, anywhere: the last ones may have done their work
+	wireCut              // it breaks after something that the client has sent arrived, anywhere: what that did is not heard of
 	wireRefuse           // it takes no connection
 	wireSilent           // the server's answers are lost and the connection stays open
 )
@@ -76,23 +77,46 @@ func (w *wire) serve(client net.Conn) {
 	defer server.Close()
 	w.mu.Lock()
 	w.open[client] = true
-	after := w.random.IntN(6000)
+	after, sends := w.random.IntN(6000), 1+w.random.IntN(12)
 	w.mu.Unlock()
 	defer func() { w.mu.Lock(); delete(w.open, client); w.mu.Unlock() }()
 	go func() {
-		_, _ = io.Copy(server, client)
-		_ = server.Close()
+		defer server.Close()
+		if fault != wireCut {
+			_, _ = io.Copy(server, client)
+			return
+		}
+		w.deaf(client, server, sends)
 	}()
 	switch fault {
-	case wireCut:
-		if n, _ := io.CopyN(client, server, int64(after)); n == int64(after) {
-			w.bites.Add(1)
-		}
 	case wireSilent:
 		w.bites.Add(1)
 		_, _ = io.CopyN(client, server, int64(after))
 		_, _ = io.Copy(io.Discard, server)
 	default:
 		_, _ = io.Copy(client, server)
+	}
+}
+
+// deaf passes on what the client sends. With the last of sends the server's answers stop to arrive, and once it had time to do
+// what it was told, the connection breaks.
+func (w *wire) deaf(client, server net.Conn, sends int) {
+	buf := make([]byte, 64<<10)
+	for ; ; sends-- {
+		n, err := client.Read(buf)
+		if err != nil {
+			return
+		}
+		if sends == 1 {
+			w.bites.Add(1)
+			_ = client.Close()
+		}
+		if _, err := server.Write(buf[:n]); err != nil {
+			return
+		}
+		if sends == 1 {
+			time.Sleep(100 * time.Millisecond)
+			return
+		}
 	}
 }
