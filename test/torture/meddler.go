@@ -84,7 +84,9 @@ func (m *meddler) serve(proxy http.Handler, w http.ResponseWriter, r *http.Reque
 	case 5:
 		panic(http.ErrAbortHandler)
 	case 6: // it happened, and nobody hears of it
-		proxy.ServeHTTP(httptest.NewRecorder(), r.WithContext(context.WithoutCancel(r.Context())))
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 5*time.Second) // a watch would not end
+		defer cancel()
+		proxy.ServeHTTP(httptest.NewRecorder(), r.WithContext(ctx))
 		panic(http.ErrAbortHandler)
 	case 7: // an admission webhook that denies writes
 		if r.Method == http.MethodPatch {
