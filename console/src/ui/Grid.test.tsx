@@ -67,6 +67,29 @@ test('of 100,000 rows only what is on the screen is drawn, and End reaches the l
   expect(grid().getAttribute('aria-activedescendant')).toMatch(/-99999$/)
 })
 
+test('rows that leave the screen become those that come', async () => {
+  draw(<Sample total={100_000} />)
+  await key('PageDown')
+  await key('PageDown')
+  const before = new Set(screen.getAllByRole('row'))
+  const indexes = () => screen.getAllByRole('row').slice(1).map((row) => Number(row.getAttribute('aria-rowindex')))
+  for (const press of ['PageDown', 'End']) {
+    await key(press)
+    const now = screen.getAllByRole('row')
+    expect(now.filter((row) => !before.has(row))).toEqual([])
+    expect(new Set(indexes()).size).toBe(now.length - 1)
+    for (const index of indexes()) expect(document.querySelector(`[aria-rowindex="${index}"]`)?.textContent).toContain(`shop/secret-${index - 2}id-${index - 2}`)
+  }
+})
+
+test('after a box is clicked the keys are the grid’s again', async () => {
+  draw(<Sample total={100_000} />)
+  const box = within(screen.getAllByRole('row')[3]!).getByRole('checkbox')
+  await act(async () => { box.focus(); box.click() })
+  expect(document.activeElement).toBe(grid())
+  expect(chosen()).toEqual(['4'])
+})
+
 test('keys move, open and choose', async () => {
   const onOpen = vi.fn()
   draw(<Sample onOpen={onOpen} />)

@@ -158,6 +158,7 @@ export function Grid<Row>(props: GridProps<Row>) {
   const onCheck = (event: ChangeEvent) => {
     const index = rowOf(event.target)
     if (index !== undefined) choose(index)
+    scroller.current?.focus({ preventScroll: true }) // the box may stand for another row soon
   }
 
   const draw = (index: number): ReactNode => {
@@ -165,7 +166,8 @@ export function Grid<Row>(props: GridProps<Row>) {
     const id = row === undefined ? undefined : idOf(row)
     return (
       <GridRow
-        key={index}
+        // A row that leaves the screen becomes the one that comes: changing what it says costs less than making it anew.
+        key={virtual ? index % rows.slots : index}
         id={rowId(index)}
         index={index}
         row={row}

@@ -8,6 +8,8 @@ export interface RowWindow {
   /** The rows to draw: from `first` up to, not including, `end`. */
   first: number
   end: number
+  /** At most so many are drawn, wherever the window is. */
+  slots: number
   /** For the element that scrolls. */
   onScroll: () => void
   /** Scrolls as little as shows the row whole. */
@@ -48,6 +50,7 @@ export function useRowWindow(scroller: RefObject<HTMLElement | null>, { count, h
   return {
     first: Math.max(0, from - spare),
     end: Math.min(count, from + fits + spare),
+    slots: fits + 2 * spare,
     onScroll: () => {
       const element = scroller.current
       // Before the next frame, or rows that are not drawn yet are seen as a gap.
