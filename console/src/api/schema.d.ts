@@ -580,6 +580,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When values would be changed under a policy, and how hard they would be to guess; nothing is stored */
+        post: operations["policy.preview"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/policies/{policy}": {
         parameters: {
             query?: never;
@@ -1208,6 +1225,20 @@ export interface components {
             /** @enum {string} */
             result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
         };
+        Due: {
+            /** Format: int64 */
+            day: number;
+            next?: components["schemas"]["DueAccount"];
+            /** Format: int64 */
+            overdue: number;
+        };
+        DueAccount: {
+            /** Format: date-time */
+            at: string;
+            id: string;
+            name: string;
+            resourceName: string;
+        };
         Fetch: {
             actor: string;
             /** Format: int64 */
@@ -1500,6 +1531,7 @@ export interface components {
             clusters: {
                 [key: string]: number;
             };
+            due: components["schemas"]["Due"];
             /** Format: date-time */
             lastProof?: string;
             mappings: {
@@ -1828,6 +1860,8 @@ export interface components {
             wave?: number;
         };
         Policy: {
+            /** Format: int64 */
+            accounts: number;
             assignments: components["schemas"]["PolicyAssignment"][] | null;
             builtIn?: boolean;
             can?: {
@@ -1842,6 +1876,10 @@ export interface components {
             history: number;
             id: string;
             name: string;
+            /** Format: date-time */
+            nextAt?: string;
+            /** Format: int64 */
+            overdue?: number;
             password: components["schemas"]["PolicyPassword"];
             /** Format: int64 */
             rev: number;
@@ -1859,6 +1897,10 @@ export interface components {
             /** Format: int64 */
             history?: number;
             name?: string;
+            password?: components["schemas"]["PolicyPassword"];
+            rotation?: components["schemas"]["PolicyRotation"];
+        };
+        PolicyDraft: {
             password?: components["schemas"]["PolicyPassword"];
             rotation?: components["schemas"]["PolicyRotation"];
         };
@@ -1901,6 +1943,11 @@ export interface components {
              */
             words?: number;
         };
+        PolicyPreview: {
+            /** Format: double */
+            entropyBits: number;
+            next: components["schemas"]["PolicyTime"][] | null;
+        };
         PolicyReason: {
             because: string;
             by?: string;
@@ -1936,6 +1983,11 @@ export interface components {
             windows?: string[] | null;
             /** @description IANA name of the zone of cron and windows; UTC if not given */
             zone?: string;
+        };
+        PolicyTime: {
+            /** Format: date-time */
+            at: string;
+            why: string;
         };
         Problem: {
             cause?: string;
@@ -2381,6 +2433,8 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description id or name of the policy that applies */
+                policy?: string;
                 /** @description ready, not_ready, stale, unknown */
                 ready?: string[] | null;
             };
@@ -4027,6 +4081,39 @@ export interface operations {
             };
         };
     };
+    "policy.preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyDraft"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "policy.get": {
         parameters: {
             query?: never;
@@ -4617,6 +4704,12 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description id or name of the policy that applies */
+                policy?: string;
+                /** @description only those whose value is older than its policy allows */
+                overdue?: boolean;
+                /** @description only those that are due within so long, such as 24h, and those that are overdue */
+                within?: string;
                 /** @description ready, not_ready, stale, unknown */
                 ready?: string[] | null;
             };

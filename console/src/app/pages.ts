@@ -23,6 +23,7 @@ export const pages = [
   ['/resources/$resource/accounts/$account', lazyRouteComponent(() => import('../features/accounts/AccountPage').catch(missing), 'AccountPage')],
   ['/resources/$resource/accounts/$account/associate', lazyRouteComponent(() => import('../features/accounts/AssociatePage').catch(missing), 'AssociatePage')],
   ['/resources/$resource/accounts/$account/reset', lazyRouteComponent(() => import('../features/accounts/ResetPage').catch(missing), 'ResetPage')],
+  ['/resources/$resource/accounts/$account/plan', lazyRouteComponent(() => import('../features/plans/PlanPage').catch(missing), 'PlanPage')],
   ['/runs', lazyRouteComponent(() => import('../features/runs/RunsPage').catch(missing), 'RunsPage')],
   ['/runs/$run', lazyRouteComponent(() => import('../features/runs/RunPage').catch(missing), 'RunPage')],
   ['/schedule', lazyRouteComponent(() => import('../features/schedule/SchedulePage').catch(missing), 'SchedulePage')],

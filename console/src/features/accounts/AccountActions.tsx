@@ -58,6 +58,7 @@ export function AccountActions({ account, type, verify }: { account: Account; ty
   return (
     <>
       <Offer may={can['reset']} variant="filled" to={{ ...reset, to: `${reset.to}/reset` }}>Reset password</Offer>
+      <Offer may={can['plan']} to={{ ...reset, to: `${reset.to}/plan` }}>Plan</Offer>
       <Offer may={can['verify']} loading={busy} onClick={() => void check()}>Verify</Offer>
       <More account={account} type={type} />
       {problem && <div className={classes.found}><ProblemView problem={problem} onDismiss={() => setProblem(undefined)} /></div>}

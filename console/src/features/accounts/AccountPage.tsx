@@ -12,6 +12,7 @@ import { readTypes } from '../resources/resource'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
 import { type Account, crumbs, truth, useAccount } from './account'
+import { Readiness } from '../plans/Readiness'
 import { AccountActions } from './AccountActions'
 import { NextChange } from './NextChange'
 import { strategyText } from './strategy'
@@ -57,6 +58,7 @@ function Shown({ account }: { account: Account }) {
         state={
           <>
             <StateWord object="account" state={account.state}>{account.verifiedAt && account.state === 'verified' ? <Time at={account.verifiedAt} /> : undefined}</StateWord>
+            <Readiness state={account.readiness} at={account.rehearsedAt} />
             <span>on <bdi>{account.resourceName}</bdi> ({account.resourceType})</span>
           </>
         }

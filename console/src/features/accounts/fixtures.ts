@@ -4,8 +4,8 @@ const yes = { allowed: true }
 
 export const account = {
   id: 'a1', name: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', resourceType: 'postgresql', state: 'verified', verifiedAt: '2026-11-23T12:00:00Z',
-  current: 3, mappings: { in_sync: 2, behind: 1 }, createdAt: '2026-11-01T00:00:00Z', rev: 7,
-  can: { update: yes, delete: { allowed: false, reason: 'A reset of this account is under way.' }, reveal: yes, reset: yes, verify: yes, map: yes, share: yes },
+  current: 3, readiness: 'ready', rehearsedAt: '2026-11-23T03:10:00Z', mappings: { in_sync: 2, behind: 1 }, createdAt: '2026-11-01T00:00:00Z', rev: 7,
+  can: { update: yes, delete: { allowed: false, reason: 'A reset of this account is under way.' }, reveal: yes, reset: yes, plan: yes, verify: yes, map: yes, share: yes },
 }
 export const mapping = {
   id: 'm1', accountId: 'a1', accountName: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', clusterId: 'c1', clusterName: 'east', secretId: 's1', namespace: 'shop', secret: 'db',

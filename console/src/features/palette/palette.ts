@@ -65,7 +65,7 @@ export function objectAt(path: string): { kind: 'cluster' | 'account' | 'policy'
 const verbsOf = {
   cluster: [['fetch', 'Fetch from', 'fetch'], ['update', 'Edit', 'edit']],
   policy: [['update', 'Edit', 'edit']],
-  account: [['reset', 'Reset', 'reset'], ['map', 'Associate', 'associate']],
+  account: [['reset', 'Reset', 'reset'], ['plan', 'Plan a reset of', 'plan'], ['map', 'Associate', 'associate']],
 } as const
 
 /** What the person may do with the object of the open page, as the object's `can` says. */

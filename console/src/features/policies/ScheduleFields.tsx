@@ -97,6 +97,7 @@ export function ScheduleFields(props: FieldsProps) {
 export function CheckFields(props: FieldsProps) {
   const { draft, onChange, errorOf } = props
   const off = draft.heartbeat === 'off'
+  const unrehearsed = draft.rehearse === 'off'
   return (
     <fieldset className={classes.part}>
       <legend>Between changes</legend>
@@ -109,6 +110,8 @@ export function CheckFields(props: FieldsProps) {
         onChange={(event) => onChange({ reconcile: event.currentTarget.checked ? 'refused' : '' })}
         error={errorOf('reconcile')}
       />
+      <Checkbox label="Rehearse the whole way of a run" description="It changes nothing, and says whether the next change would go through." checked={!unrehearsed} onChange={(event) => onChange({ rehearse: event.currentTarget.checked ? '' : 'off' })} />
+      {!unrehearsed && <Field of="rehearse" description="How often, such as 12h." placeholder="each day" maxLength={32} {...props} />}
     </fieldset>
   )
 }

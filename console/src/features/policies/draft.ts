@@ -15,6 +15,7 @@ export const labels = {
   jitter: 'Spread',
   heartbeat: 'Login check',
   reconcile: 'Repair',
+  rehearse: 'Rehearsal',
   canary: 'First clusters',
   waveSize: 'Size of a wave',
   wavePause: 'Pause between waves',
@@ -71,7 +72,7 @@ export function draftOf(policy: Pick<Policy, 'name' | 'description' | 'password'
     name: policy.name, description: text(policy.description), history: text(policy.history),
     every: text(r.every), cron: text(r.cron), maxAge: text(r.maxAge), onReveal: text(r.onReveal), zone: text(r.zone), windows: list(r.windows),
     blackouts: blackoutsText((r.blackouts ?? []).map(({ from, to, why = '' }) => ({ from, to, why }))),
-    jitter: text(r.jitter), heartbeat: text(r.heartbeat), reconcile: list(r.reconcile), canary: list(r.canary), waveSize: text(r.waveSize), wavePause: text(r.wavePause),
+    jitter: text(r.jitter), heartbeat: text(r.heartbeat), reconcile: list(r.reconcile), rehearse: text(r.rehearse), canary: list(r.canary), waveSize: text(r.waveSize), wavePause: text(r.wavePause),
     length: text(p.length), alphabets: list(p.alphabets), usual: p.exclude === undefined ? 'yes' : '', exclude: text(p.exclude), require: requireText(p.require), first: list(p.first), words: text(p.words),
     separator: text(p.separator), forbid: list(p.forbid), forbidName: p.forbidName ? 'yes' : '',
   }
@@ -89,7 +90,7 @@ export function rotationOf(d: Draft): Rotation {
   return {
     every: maybe(d.every), cron: maybe(d.cron), maxAge: maybe(d.maxAge), onReveal: maybe(d.onReveal), zone: maybe(d.zone), windows: many(d.windows),
     blackouts: blackouts.length === 0 ? undefined : blackouts.map(({ from, to, why }) => ({ from, to, why: maybe(why) })),
-    jitter: maybe(d.jitter), heartbeat: maybe(d.heartbeat), reconcile: many(d.reconcile), canary: many(d.canary), waveSize: maybe(d.waveSize), wavePause: maybe(d.wavePause),
+    jitter: maybe(d.jitter), heartbeat: maybe(d.heartbeat), reconcile: many(d.reconcile), rehearse: maybe(d.rehearse), canary: many(d.canary), waveSize: maybe(d.waveSize), wavePause: maybe(d.wavePause),
   }
 }
 

@@ -23,7 +23,7 @@ export const preview = {
 }
 
 export const scheduled = (part: object = {}) => ({
-  id: 'a1', name: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', resourceType: 'postgresql', state: 'verified', current: 3, mappings: { in_sync: 2 }, createdAt: '2026-11-01T00:00:00Z', rev: 7,
+  id: 'a1', name: 'app_rw', resourceId: 'r1', resourceName: 'orders-db', resourceType: 'postgresql', state: 'verified', readiness: 'ready', current: 3, mappings: { in_sync: 2 }, createdAt: '2026-11-01T00:00:00Z', rev: 7,
   policy: 'prod', policyBecause: 'It matches the rule postgresql/prod-*/*', nextAt: '2026-12-04T19:00:00Z', nextWhy: 'every 30d; it waits for its window', checkAt: '2026-12-01T10:00:00Z', changedAt: '2026-11-04T10:00:00Z',
   can: { reset: yes }, ...part,
 })

@@ -30,7 +30,7 @@ test('a time stands in the zone of the policy, across summer time; an unknown zo
 test('a draft gives back what it was made from', () => {
   const all = policy({
     password: { length: 20, alphabets: ['lower', 'digits'], exclude: '', require: { lower: 2, digits: 0 }, first: ['lower'], forbid: ['acme, inc', 'orders'], forbidName: true },
-    rotation: { cron: '30 3 * * sun', zone: 'UTC', windows: ['22:00-04:00', 'Sat 00:00-Mon 00:00'], blackouts: [{ from: '2026-12-24T00:00:00Z', to: '2026-12-27T00:00:00Z', why: 'holidays' }], jitter: '6h', maxAge: '90d', onReveal: '8h', heartbeat: 'off', reconcile: ['refused'], canary: ['stage-*', 'test'], waveSize: '3', wavePause: '30m' },
+    rotation: { cron: '30 3 * * sun', zone: 'UTC', windows: ['22:00-04:00', 'Sat 00:00-Mon 00:00'], blackouts: [{ from: '2026-12-24T00:00:00Z', to: '2026-12-27T00:00:00Z', why: 'holidays' }], jitter: '6h', maxAge: '90d', onReveal: '8h', heartbeat: 'off', reconcile: ['refused'], rehearse: '12h', canary: ['stage-*', 'test'], waveSize: '3', wavePause: '30m' },
   })
   expect(rotationOf(draftOf(all))).toEqual(all.rotation)
   expect(passwordOf(draftOf(all))).toEqual(all.password)

@@ -70,6 +70,11 @@ export function heartbeatText({ heartbeat }: Rotation): string {
   return heartbeat === 'off' ? 'no login is tried' : `a login is tried ${heartbeat ? `every ${heartbeat}` : 'each day'}`
 }
 
+/** How often the whole way of a run is tried. */
+export function rehearsalText({ rehearse }: Rotation): string {
+  return rehearse === 'off' ? 'never' : rehearse ? `every ${rehearse}` : 'each day'
+}
+
 /** In which order clusters get a new value; undefined when all go at once. */
 export function wavesText({ canary, waveSize, wavePause }: Rotation): string | undefined {
   const first = (canary ?? []).length > 0 && `first ${(canary ?? []).join(', ')}`
