@@ -5,7 +5,7 @@ import { ListGrid } from '../../app/ListGrid'
 import type { Column } from '../../ui/columns'
 import { accountPlace, PlaceLink } from '../resources/PlaceLink'
 import { pageOf } from '../resources/resource'
-import { ScheduleState } from '../schedule/ScheduleState'
+import { ScheduleBrief } from '../schedule/ScheduleState'
 import type { Policy } from './policy'
 import classes from './policies.module.css'
 
@@ -16,7 +16,7 @@ const columns: readonly Column<Account>[] = [
     key: 'name', title: 'Account', width: 200, grow: 2,
     render: (a) => <PlaceLink place={accountPlace({ ...a, accountName: a.name })} inGrid><bdi>{a.name}</bdi> <span className={classes.muted}>on <bdi>{a.resourceName}</bdi></span></PlaceLink>,
   },
-  { key: 'next', title: 'Next change', width: 224, render: (a) => <ScheduleState account={a} /> },
+  { key: 'next', title: 'Next change', width: 170, render: (a) => <ScheduleBrief account={a} /> },
   { key: 'because', title: 'Because', width: 240, grow: 2, priority: 1, render: ({ policyBecause }) => <bdi className={classes.cell}>{policyBecause}</bdi> },
   { key: 'why', title: 'Why then', width: 180, grow: 1, priority: 2, render: ({ nextWhy }) => <span className={classes.cell}>{nextWhy}</span> },
 ]

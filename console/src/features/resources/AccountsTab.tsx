@@ -14,7 +14,7 @@ import { Offer } from '../../ui/Offer'
 import classes from './parts.module.css'
 import { known, pageOf, type Resource } from './resource'
 import { Readiness } from '../plans/Readiness'
-import { ScheduleState } from '../schedule/ScheduleState'
+import { ScheduleBrief } from '../schedule/ScheduleState'
 import { StateCounts, StateWord } from './StateCounts'
 import { accountPlace, PlaceLink } from './PlaceLink'
 
@@ -32,7 +32,7 @@ const columns: readonly Column<Account>[] = [
   { key: 'state', title: 'State', width: 140, sortable: true, render: ({ state }) => <StateWord object="account" state={state} /> },
   { key: 'mappings', title: 'Mappings', width: 200, grow: 1, priority: 1, render: ({ mappings }) => <StateCounts object="key" counts={mappings} /> },
   { key: 'verifiedAt', title: 'Proved', width: 120, priority: 2, sortable: true, render: ({ verifiedAt }) => (verifiedAt ? <Time at={verifiedAt} /> : <span className={classes.muted}>never</span>) },
-  { key: 'next', title: 'Next change', width: 224, priority: 3, render: (a) => <ScheduleState account={a} /> },
+  { key: 'next', title: 'Next change', width: 170, priority: 3, render: (a) => <ScheduleBrief account={a} /> },
   { key: 'readiness', title: 'Rehearsed', width: 140, priority: 3, render: ({ readiness, rehearsedAt }) => <Readiness state={readiness} at={rehearsedAt} /> },
   { key: 'current', title: 'Version', width: 80, priority: 4, render: ({ current }) => (current > 0 ? `v${current}` : <span className={classes.muted}>none</span>) },
 ]

@@ -20,14 +20,14 @@ import { accountPlace, PlaceLink } from '../resources/PlaceLink'
 import { pageOf } from '../resources/resource'
 import { type RangeKey, rangeOf, rangeQuery, ranges, type Scheduled, summary } from './schedule'
 import classes from './schedule.module.css'
-import { ScheduleState } from './ScheduleState'
+import { ScheduleBrief } from './ScheduleState'
 
 // Loaded when a row is opened.
 const OneAccount = lazy(() => import('./OneAccount').then((m) => ({ default: m.OneAccount })))
 
 const columns: readonly Column<Scheduled>[] = [
-  { key: 'state', title: 'Next change', width: 224, render: (a) => <ScheduleState account={a} /> },
-  { key: 'at', title: 'At', width: 190, priority: 2, render: ({ nextAt }) => (nextAt ? <Time at={nextAt} as="exact" /> : <span className={classes.muted}>not known</span>) },
+  { key: 'state', title: 'Next change', width: 150, render: (a) => <ScheduleBrief account={a} /> },
+  { key: 'at', title: 'At', width: 210, priority: 2, render: ({ nextAt }) => (nextAt ? <Time at={nextAt} as="exact" /> : <span className={classes.muted}>not known</span>) },
   {
     key: 'account', title: 'Account', width: 200, grow: 2,
     render: (a) => <PlaceLink place={accountPlace({ ...a, accountName: a.name })} inGrid><bdi>{a.name}</bdi> <span className={classes.muted}>on <bdi>{a.resourceName}</bdi></span></PlaceLink>,
