@@ -26,6 +26,7 @@ const (
 	Generated Source = "generated" // made by a password policy
 	Typed     Source = "typed"     // given by a person
 	Restored  Source = "restored"  // an older version, set again
+	Adopted   Source = "adopted"   // found to log in after the repository was restored from a backup
 )
 
 // Version is one value of a credential. Its record for sealing is (Kind "version", AccountID, Number).

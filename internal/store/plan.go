@@ -141,19 +141,19 @@ func (s *Store) DueAccounts(ctx context.Context, now time.Time, limit, most int)
 	if err != nil {
 		return nil, err
 	}
-	return queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM accounts WHERE next_at > 0 AND next_at <= $1 ORDER BY next_at, id LIMIT $2`,
+	return queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM accounts WHERE next_at > 0 AND next_at <= $1 AND `+noRestore+` ORDER BY next_at, id LIMIT $2`,
 		micro(now), max(0, min(int64(limit), int64(most)-open)))
 }
 
 // DueChecks implements rotation.PlanStore.
 func (s *Store) DueChecks(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM accounts WHERE check_at > 0 AND check_at <= $1 ORDER BY check_at, id LIMIT $2`, micro(now), limit)
+	return queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM accounts WHERE check_at > 0 AND check_at <= $1 AND `+noRestore+` ORDER BY check_at, id LIMIT $2`, micro(now), limit)
 }
 
 // ClaimCheck implements rotation.PlanStore.
 func (s *Store) ClaimCheck(ctx context.Context, accountID string, now, until time.Time) (claimed bool, err error) {
 	err = s.write(ctx, func(tx *Tx) error {
-		n, err := exec(ctx, tx, `UPDATE accounts SET check_at = $3 WHERE id = $1 AND check_at > 0 AND check_at <= $2`, accountID, micro(now), micro(until))
+		n, err := exec(ctx, tx, `UPDATE accounts SET check_at = $3 WHERE id = $1 AND check_at > 0 AND check_at <= $2 AND `+noRestore, accountID, micro(now), micro(until))
 		claimed = n > 0
 		return err
 	})

@@ -34,6 +34,9 @@ func scanRun(r scanner) (run rotation.Run, err error) {
 // when run.Old is not the account's current version any more. The run that it reverts is ended with it.
 func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Given, sealed vault.Sealed, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
+		if err := unrestored(ctx, tx); err != nil {
+			return err
+		}
 		if err := endReverted(ctx, tx, run); err != nil {
 			return err
 		}
@@ -91,13 +94,16 @@ func (s *Store) Run(ctx context.Context, id string) (rotation.Run, error) {
 // time, and under no lease that holds. Oldest first.
 func (s *Store) DueRuns(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	return queryAll(ctx, s.read(ctx), scanText, `SELECT id FROM runs WHERE state IN ('queued', 'running', 'waiting')
-		AND not_before <= $1 AND lease_until <= $1 ORDER BY not_before, id LIMIT $2`, micro(now), limit)
+		AND not_before <= $1 AND lease_until <= $1 AND `+noRestore+` ORDER BY not_before, id LIMIT $2`, micro(now), limit)
 }
 
 // Requeue makes a run that waits or needs attention due at once, with all its tries again. Keys that were refused are
 // tried again, and so are workloads; those that ask have been answered. It fails with fault.Conflict when the run is under way or has ended.
 func (s *Store) Requeue(ctx context.Context, id string, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
+		if err := unrestored(ctx, tx); err != nil {
+			return err
+		}
 		err := execOne(ctx, tx, fault.New(fault.Conflict, "this run neither waits nor needs attention").WithUnchanged("nothing was changed"),
 			`UPDATE runs SET state = 'queued', tries = 0, not_before = 0, gives_up = 0, reason = '', cure = '', lease_until = 0, fence = fence + 1, updated_at = $2
 			WHERE id = $1 AND state IN ('waiting', 'needs_attention')`, id, micro(time.Now()))
@@ -123,6 +129,9 @@ func (s *Store) Requeue(ctx context.Context, id string, ev audit.Event) error {
 // Claim implements rotation.Leases.
 func (s *Store) Claim(ctx context.Context, id, owner string, ttl time.Duration) (run rotation.Run, err error) {
 	err = s.write(ctx, func(tx *Tx) error {
+		if err := unrestored(ctx, tx); err != nil {
+			return err
+		}
 		now := time.Now()
 		err := execOne(ctx, tx, fault.New(fault.Conflict, "the run has ended, needs attention or is worked on by somebody else"),
 			`UPDATE runs SET state = 'running', fence = fence + 1, lease_owner = $2, lease_until = $3, updated_at = $4

@@ -143,7 +143,7 @@ CREATE TABLE versions (
     account_id TEXT   NOT NULL, -- of an account or of a Secret
     number     BIGINT NOT NULL CHECK (number > 0),
     stage      TEXT   NOT NULL CHECK (stage IN ('pending', 'current', 'previous', 'retired')),
-    source     TEXT   NOT NULL CHECK (source IN ('fetched', 'generated', 'typed', 'restored')),
+    source     TEXT   NOT NULL CHECK (source IN ('fetched', 'generated', 'typed', 'restored', 'adopted')),
     actor_id   TEXT   NOT NULL,
     actor_name TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
