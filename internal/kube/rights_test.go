@@ -94,7 +94,7 @@ func dropRights(t *testing.T, namespace string) {
 	t.Helper()
 	kubectl(t, "", "delete", "clusterrole,clusterrolebinding", "keyturn", "keyturn-cluster-id", "--ignore-not-found")
 	for _, ns := range []string{namespace, ConnectorNamespace} {
-		kubectl(t, "", "-n", ns, "delete", "role,rolebinding", "keyturn", "keyturn-token", "--ignore-not-found")
+		kubectl(t, "", "-n", ns, "delete", "role,rolebinding", "keyturn", "keyturn-token", ConnectorEpoch, "--ignore-not-found")
 	}
 }
 

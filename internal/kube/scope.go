@@ -132,7 +132,11 @@ func (s Scope) roles() []role {
 			rule{"Read the next long-lived token, and remove the one before.",
 				"", []string{"secrets"}, []string{"get", "delete"}, []string{ConnectorToken, ConnectorSecondToken}})
 	}
-	return append(out, role{"keyturn-token", ConnectorNamespace, own})
+	out = append(out, role{"keyturn-token", ConnectorNamespace, own})
+	if s.ReadWrite {
+		out = append(out, role{ConnectorEpoch, ConnectorNamespace, epochRules()})
+	}
+	return out
 }
 
 // restartRules are the rights to find all who read a Secret, to restart them and to prove the end of it, beyond those that
@@ -240,7 +244,20 @@ metadata:
 type: kubernetes.io/service-account-token
 `
 
+// epochHead makes the object that the role of its name is about. What Keyturn writes into it stays when it is applied again.
+const epochHead = `---
+# How far each Keyturn that works with this cluster has come. Nothing in it is secret.
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ` + ConnectorEpoch + `
+  namespace: ` + ConnectorNamespace + `
+`
+
 func (r role) write(b *bytes.Buffer) {
+	if r.name == ConnectorEpoch {
+		b.WriteString(epochHead)
+	}
 	kind, where := "ClusterRole", ""
 	if r.namespace != "" {
 		kind, where = "Role", "  namespace: "+r.namespace+"\n"
