@@ -74,7 +74,7 @@ type ScheduleFilter struct {
 type Version struct {
 	Number    int64  `json:"number"`
 	Stage     string `json:"stage" enum:"pending,current,previous,retired"`
-	Source    string `json:"source" enum:"fetched,generated,typed,restored,written"`
+	Source    string `json:"source" enum:"fetched,generated,typed,restored,adopted,written"`
 	Actor     string `json:"actor"`
 	CreatedAt Time   `json:"createdAt"`
 	RetiredAt *Time  `json:"retiredAt,omitempty"`
@@ -93,6 +93,8 @@ type Revealed struct {
 	Version int64 `json:"version"`
 	Value   Value `json:"value"`
 	Base64  bool  `json:"base64,omitempty"`
+	// Restored is true while the repository is one of an old backup, so that a newer value may be in use.
+	Restored bool `json:"restored,omitempty"`
 }
 
 // Reset changes a credential. At most one of Value and Version is given; without either a value is generated.

@@ -48,4 +48,6 @@ type AuditVerification struct {
 	Key         string `json:"key,omitempty"`  // verifies the head; keep it outside
 	SignedAt    *Time  `json:"signedAt,omitempty"`
 	Unsequenced int64  `json:"unsequenced"` // events that are committed and not in the tree yet
+	// Restored says of each restore from a backup which entries it has lost.
+	Restored []string `json:"restored,omitempty"`
 }

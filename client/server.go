@@ -4,7 +4,9 @@ package client
 type Health struct {
 	Sealed bool `json:"sealed"`
 	// Setup is true while there is no user: the one-time link makes the first administrator.
-	Setup      bool   `json:"setup,omitempty"`
+	Setup bool `json:"setup,omitempty"`
+	// Restored is true while the repository is one of an old backup, and nothing is changed anywhere: see Restore.
+	Restored   bool   `json:"restored,omitempty"`
 	Cause      string `json:"cause,omitempty"` // why it is sealed
 	Cure       string `json:"cure,omitempty"`
 	Since      *Time  `json:"since,omitempty"`

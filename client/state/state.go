@@ -30,6 +30,7 @@ const (
 	Grant     Object = "grant" // also of a checkout
 	Finding   Object = "finding"
 	AuditLog  Object = "audit log"
+	Restored  Object = "restored" // an account after a restore from a backup
 	Page      Object = "page"
 )
 

@@ -81,6 +81,13 @@ var table = []State{
 	{Object: AuditLog, Word: "broken", Tone: Danger, Icon: "shield-x", Meaning: "An entry does not match the signed log."},
 	{Object: AuditLog, Word: "unchecked", Tone: Unverified, Icon: "help-hexagon", Meaning: "Not verified yet."},
 
+	{Object: Restored, Word: "to check", Tone: Neutral, Icon: "clock", Meaning: "Not looked at yet since the restore."},
+	{Object: Restored, Word: "verified", Tone: OK, Icon: "shield-check", Meaning: "A login with the restored value worked."},
+	{Object: Restored, Word: "adopted", Tone: OK, Icon: "circle-check", Meaning: "Another value logged in, and is the current one now."},
+	{Object: Restored, Word: "agrees", Tone: Unverified, Icon: "help-hexagon", Meaning: "There is nothing to log in to; every mapped key holds the restored value."},
+	{Object: Restored, Word: "undecided", Tone: Warn, Icon: "git-merge", Meaning: "There is nothing to log in to, and a mapped key holds another value."},
+	{Object: Restored, Word: "unresolved", Tone: Danger, Icon: "shield-x", Meaning: "No known value logs in, or nothing answered."},
+
 	{Object: Page, Word: "live", Tone: OK, Icon: "point", Meaning: "Changes arrive as they happen."},
 	{Object: Page, Word: "reconnecting", Tone: Progress, Icon: "loader-2", Meaning: "The connection to the server was lost and is being made again."},
 	{Object: Page, Word: "stale", Tone: Warn, Icon: "cloud-off", Meaning: "No news since the stated time."},

@@ -191,7 +191,7 @@ func (s *Server) reveal(ctx context.Context, c call, in *revealIn) (*list[client
 	if err != nil {
 		return nil, err
 	}
-	out := client.Revealed{Version: version}
+	out := client.Revealed{Version: version, Restored: s.Seal.Health().Restored}
 	err = value.Expose(func(b []byte) error {
 		if out.Base64 = !utf8.Valid(b); out.Base64 {
 			out.Value = client.NewValue(base64.StdEncoding.EncodeToString(b))

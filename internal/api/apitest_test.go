@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/store/storetest"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -61,6 +62,7 @@ func newWorld(t testing.TB, set ...func(*world, *Services)) *world {
 		Identity: w.people,
 		Grants:   w.store,
 		Audit:    Audit{Events: w.store, Log: w.store, Key: w.signer.Key()},
+		Restores: restores{w.store},
 		Overview: w.store,
 		Replies:  w.store,
 		Types:    []client.Type{{Type: "postgresql", Name: "PostgreSQL", Fields: []client.Field{}}},
@@ -79,6 +81,21 @@ func newWorld(t testing.TB, set ...func(*world, *Services)) *world {
 	t.Cleanup(served.Close)
 	w.url = served.URL
 	return w
+}
+
+// restores is the store as the API asks for it, without clusters.
+type restores struct{ *store.Store }
+
+func (restores) Witnesses() map[string]rotation.Witness { return nil }
+
+func (r restores) Recheck(ctx context.Context, actor identity.Actor, ids []string) error {
+	_, err := r.RecheckRestored(ctx, ids, audit.New(actor, "restore.recheck", audit.Object{Kind: "repository"}))
+	return err
+}
+
+func (r restores) Accept(ctx context.Context, actor identity.Actor, ids []string) error {
+	_, err := r.EndRestore(ctx, ids, actor.Name, audit.New(actor, "restore.accept", audit.Object{Kind: "repository"}))
+	return err
 }
 
 // output is where logs go: to the test too, but for one that fuzzes, whose output would only grow.

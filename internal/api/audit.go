@@ -163,6 +163,9 @@ func (s *Server) checkLog(ctx context.Context) (client.AuditVerification, error)
 	}
 	out := verificationOf(result, err)
 	out.Key = s.Audit.Key
+	if out.Restored, err = s.lostEntries(ctx); err != nil {
+		return out, err
+	}
 	total, err := s.Audit.Events.CountAuditEvents(ctx, store.AuditFilter{})
 	if err != nil {
 		return out, err
@@ -171,6 +174,23 @@ func (s *Server) checkLog(ctx context.Context) (client.AuditVerification, error)
 	head, err := s.Audit.Log.Head(ctx)
 	out.Unsequenced = max(0, total-head.Size)
 	return out, err
+}
+
+// lostEntries says of each restore from a backup which entries the log once had that it does not have any more.
+func (s *Server) lostEntries(ctx context.Context) ([]string, error) {
+	all, err := s.Restores.Restores(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, r := range all {
+		what := "\"keyturn restore accept\" accepts that, and the heads that were kept outside are put aside"
+		if !r.EndedAt.IsZero() {
+			what = r.EndedBy + " accepted that at " + r.EndedAt.Format(time.RFC3339)
+		}
+		out = append(out, sentence("the repository was restored from a backup: "+r.Lost()+"; "+what))
+	}
+	return out, nil
 }
 
 // verificationOf says what a verification found; err is why it could not be made.

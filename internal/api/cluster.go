@@ -12,6 +12,7 @@ import (
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
+	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -201,6 +202,9 @@ func (s *Server) renewToken(ctx context.Context, c call, in *clusterDeleteIn) (*
 	rev, err := in.rev()
 	if err != nil {
 		return nil, err
+	}
+	if s.Seal.Health().Restored { // the token that is stored may be older than the one in use, which renewing would end
+		return nil, rotation.ErrRestored()
 	}
 	if _, err := s.Clusters.RenewToken(ctx, c.Actor, c.Object.ID, rev); err != nil {
 		return nil, withReport(err)

@@ -18,6 +18,7 @@ func (s *Server) register() {
 	s.runEndOps()
 	s.policyOps()
 	s.auditOps()
+	s.restoreOps()
 	s.peopleOps()
 	s.grantOps()
 	s.tokenOps()

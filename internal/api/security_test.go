@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
@@ -146,6 +148,8 @@ func (x *exposed) ask(r Route) question {
 	switch key {
 	case "POST /runs/{run}/rollback":
 		run = x.stopped()
+	case "POST /restore/check", "POST /restore/accept":
+		x.restored()
 	case "DELETE /accounts/{account}":
 		account = x.spare.ID
 	case "DELETE /resources/{resource}":
@@ -183,6 +187,24 @@ func (x *exposed) ask(r Route) question {
 	return q
 }
 
+// restored has the repository be an old one of which every account is checked.
+func (x *exposed) restored() {
+	x.t.Helper()
+	ctx, now, ev := x.t.Context(), time.Now(), func() audit.Event {
+		return audit.New(identity.System("server"), "restore.noticed", audit.Object{Kind: "repository"})
+	}
+	_, err := x.store.BeginRestore(ctx, rotation.Restore{ID: uuid.Must(uuid.NewV7()).String(), SeenIn: "the data folder", Inside: 1, Outside: 2, OutsideAt: now, FoundAt: now}, ev())
+	ok(x.t, err)
+	due, err := x.store.DueRestored(ctx, now, 100)
+	ok(x.t, err)
+	for _, id := range due {
+		a, err := x.store.ClaimRestored(ctx, id, now.Add(time.Minute))
+		ok(x.t, err)
+		a.State = rotation.RestoredVerified
+		ok(x.t, x.store.SettleRestored(ctx, a, false, ev()))
+	}
+}
+
 // body is what the route of that method and path is sent, nil for those that take none.
 func (x *exposed) body(key string) any {
 	name, text, secret := "renamed", "a text", client.NewValue("gravel teapot Orion nineteen")
@@ -202,6 +224,8 @@ func (x *exposed) body(key string) any {
 			"/policies/preview":              client.PolicyDraft{Rotation: client.PolicyRotation{Every: "30d"}},
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
+			"/restore/check":                 client.RestoreCheck{},
+			"/restore/accept":                client.RestoreAcceptance{},
 			"/users":                         client.NewUser{Name: "newcomer", Role: "user", Password: secret},
 			"/users/{user}/password":         client.NewPassword{Password: secret},
 			"/groups":                        client.NewGroup{Name: "more", Description: text},

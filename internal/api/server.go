@@ -55,6 +55,7 @@ type Services struct {
 	Plans    Plans
 	Policies Policies
 	Audit    Audit
+	Restores Restores
 	Overview Overviews
 	Replies  Replies
 	// Types are the kinds of system that a resource can be of.
@@ -145,6 +146,9 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if h := s.Seal.Health(); h.Sealed {
 		http.Error(w, "sealed", http.StatusServiceUnavailable)
+		return
+	} else if h.Restored {
+		_, _ = io.WriteString(w, "ready, but restored from an old backup: nothing is changed until that is ended\n")
 		return
 	}
 	_, _ = io.WriteString(w, "ready\n")

@@ -10,7 +10,7 @@ import (
 )
 
 // anchor keeps the newest signed head of the audit log in a file beside the database, so that a database that was cut, or
-// put back to an older state, is noticed by whoever verifies.
+// put back to an older state, is noticed: by whoever verifies, and by the server itself. What it replaces is for epoch to say.
 type anchor struct{ path string }
 
 func newAnchor(dir string) anchor { return anchor{filepath.Join(dir, "audit.head")} }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/store"
 )
@@ -22,13 +23,13 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 }
 
-func newMetrics(st *store.Store, sealed func() bool) *metrics {
+func newMetrics(st *store.Store, health func() client.Health) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry(), requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "keyturn_request_seconds", Help: "How long requests took, by route and status.",
 		Buckets: []float64{.001, .005, .02, .1, .5, 2, 10, 60},
 	}, []string{"route", "status"})}
 	m.registry.MustRegister(m.requests, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		states{st, sealed})
+		states{st, health})
 	return m
 }
 
@@ -60,27 +61,38 @@ func (m *metrics) serve(ctx context.Context, address string) error {
 // states counts objects by state when it is asked.
 type states struct {
 	store  *store.Store
-	sealed func() bool
+	health func() client.Health
 }
 
 var (
 	objectsDesc = prometheus.NewDesc("keyturn_objects", "Objects by kind and state.", []string{"kind", "state"}, nil)
 	sealedDesc  = prometheus.NewDesc("keyturn_sealed", "1 while the server is sealed.", nil, nil)
+	// The repository stays restored until a person ends it.
+	restoredDesc = prometheus.NewDesc("keyturn_restored", "1 while the repository is one of an old backup, and nothing is changed anywhere.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
-func (s states) Describe(out chan<- *prometheus.Desc) { out <- objectsDesc; out <- sealedDesc }
+func (s states) Describe(out chan<- *prometheus.Desc) {
+	out <- objectsDesc
+	out <- sealedDesc
+	out <- restoredDesc
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
 
 // scrapePatience is how long the counts may take.
 const scrapePatience = 5 * time.Second
 
 // Collect implements prometheus.Collector.
 func (s states) Collect(out chan<- prometheus.Metric) {
-	closed := 0.0
-	if s.sealed() {
-		closed = 1
-	}
-	out <- prometheus.MustNewConstMetric(sealedDesc, prometheus.GaugeValue, closed)
+	h := s.health()
+	out <- prometheus.MustNewConstMetric(sealedDesc, prometheus.GaugeValue, oneIf(h.Sealed))
+	out <- prometheus.MustNewConstMetric(restoredDesc, prometheus.GaugeValue, oneIf(h.Restored))
 	ctx, cancel := context.WithTimeout(context.Background(), scrapePatience)
 	defer cancel()
 	o, err := s.store.Overview(ctx, store.Viewer{All: true})

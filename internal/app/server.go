@@ -87,7 +87,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener, events *api.E
 	s.loops, loopCtx = errgroup.WithContext(ctx)
 	sealed := &sealing{store: s.store, file: s.cfg.RootKeyFile, passphrase: s.cfg.Passphrase, version: s.cfg.Version, log: s.log}
 	sealed.opened = func(ctx context.Context, ring *vault.Ring) error { return s.open(ctx, loopCtx, sealed, ring) }
-	numbers := newMetrics(s.store, func() bool { return sealed.Health().Sealed })
+	numbers := newMetrics(s.store, sealed.Health)
 	s.api = api.New(api.Config{Log: s.log, Version: s.cfg.Version, Seal: sealed, Events: events, Limits: limits(s.cfg), Observe: numbers.observe, Console: console.Handler})
 	sealed.start(ctx)
 	if s.cfg.MetricsListen != "" {
@@ -145,6 +145,8 @@ func (s *server) greet(ctx context.Context, sealed *sealing) {
 		if err := s.offerSetup(ctx); err != nil {
 			s.log.Error("no setup link could be made", "err", err)
 		}
+	case h.Restored:
+		say("It was restored from a backup that is older than what it had done. Nothing is rotated or written until that is ended.\n  See: keyturn restore status")
 	}
 }
 

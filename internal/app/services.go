@@ -90,9 +90,15 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
 		timed   = s.timed(plans, tries)
 		connect = &inventory.Connections{Store: rows, Connector: look, Issuer: look, Vault: ring, Owner: needsGrant}
-		kept    = newAnchor(s.cfg.Data)
+		kept    = newEpoch(s.store, clusters, repo.ID, signer.Key(), s.cfg.Data, s.log)
+		restore = &rotation.Reconciler{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters}
+		checks  = &jobs.Worker{Name: "restore", Due: s.store.DueRestored, Do: restore.Check, Slots: checkSlots, Every: dueEvery, Log: s.log}
 	)
 	engine.Agreed, resets.Agreed, tries.Wake = plan.Agreed, plan.Agreed, timed[2].Wake
+	kept.begun, sealed.epoch = checks.Wake, kept
+	if err := kept.start(ctx); err != nil {
+		return err
+	}
 	s.people = &identity.Service{Store: s.store, Hasher: identity.NewHasher(), Log: s.log}
 	*s.api.Services = api.Services{
 		Gate: access.Gate{Store: s.store}, Identity: s.people, Grants: s.store,
@@ -105,6 +111,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Plans:    plansAPI{s.store, tries},
 		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: timed[0].Wake}, s.store, plans},
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
+		Restores: restoresAPI{s.store, kept, checks.Wake, runs.Wake},
 		Replies:  s.store,
 		Overview: s.store,
 		Types:    wireTypes(registry),
@@ -114,7 +121,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
 	undoing := &jobs.Worker{Name: "rollback", Due: s.store.GivenUpRuns, Do: resets.GiveUp, Slots: turnSlots, Every: dueEvery, Log: s.log}
-	s.start(loop, append(timed, runs, fetches, undoing), sequencer, connect)
+	s.start(loop, append(timed, runs, fetches, undoing, checks), sequencer, connect, kept)
 	sealed.needsSetup, err = s.unpeopled(ctx)
 	return err
 }
@@ -160,9 +167,17 @@ func (s *server) owner(ctx context.Context, repositoryID string) (string, error)
 }
 
 // start runs every loop until ctx ends.
-func (s *server) start(ctx context.Context, workers []*jobs.Worker, sequencer *audit.Sequencer, connect *inventory.Connections) {
+func (s *server) start(ctx context.Context, workers []*jobs.Worker, sequencer *audit.Sequencer, connect *inventory.Connections, kept *epoch) {
+	s.loops.Go(func() error { return kept.run(ctx) })
 	for _, w := range workers {
-		s.loops.Go(func() error { return w.Run(ctx) })
+		s.loops.Go(func() error {
+			select {
+			case <-kept.looked: // a cluster may know that the repository is an older one, and then nothing must go on
+				return w.Run(ctx)
+			case <-ctx.Done():
+				return nil
+			}
+		})
 	}
 	s.loops.Go(func() error { return sequencer.Run(ctx) })
 	s.loops.Go(func() error { return every(ctx, sequenceEvery, func(context.Context) { sequencer.Wake() }) })

@@ -27,7 +27,8 @@ type sealing struct {
 	// opened is called once, with the open ring, before the server answers as unsealed.
 	opened func(ctx context.Context, ring *vault.Ring) error
 
-	needsSetup bool // set by opened: there is no user yet
+	needsSetup bool   // set by opened: there is no user yet
+	epoch      *epoch // set by opened
 
 	state atomic.Pointer[client.Health]
 	once  sync.Mutex // one derivation at a time: each takes much memory
@@ -37,7 +38,11 @@ type sealing struct {
 const betweenTries = time.Second
 
 // Health implements api.Sealing.
-func (s *sealing) Health() client.Health { return *s.state.Load() }
+func (s *sealing) Health() client.Health {
+	h := *s.state.Load()
+	h.Restored = !h.Sealed && s.epoch != nil && s.epoch.restored.Load()
+	return h
+}
 
 // close records why the server is sealed.
 func (s *sealing) close(err error) {

@@ -282,6 +282,9 @@ func (k *command) accountReveal() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if revealed.Restored {
+				k.done("The repository was restored from an old backup: unless this account was checked since, a newer value may be in use; see keyturn restore list --all")
+			}
 			return k.printValue(revealed)
 		})
 	f := c.Flags()

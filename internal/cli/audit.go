@@ -110,6 +110,9 @@ func (k *command) printVerification(v client.AuditVerification) error {
 		{"log", word(state.AuditLog, v.State)}, {"entries", fmt.Sprint(v.Entries)}, {"first bad entry", bad},
 		{"key", v.Key}, {"signed", instantOf(v.SignedAt)}, {"not in the tree yet", fmt.Sprint(v.Unsequenced)},
 	}
+	for _, r := range v.Restored {
+		facts = append(facts, fact{"restored", r})
+	}
 	head := ""
 	if v.Head != "" && k.tableOutput() {
 		head = cleanLines(v.Head)

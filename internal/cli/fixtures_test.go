@@ -14,7 +14,21 @@ func fixtures() map[string]any {
 	maps.Copy(all, accountFixtures())
 	maps.Copy(all, policyFixtures())
 	maps.Copy(all, peopleFixtures())
+	maps.Copy(all, restoreFixtures())
 	return all
+}
+
+func restoreFixtures() map[string]any {
+	r := client.Restore{State: "restored", SeenIn: "cluster prod-eu", FoundAt: agoP(time.Hour), Entries: 90, Had: 120,
+		Counts: map[string]int64{"unresolved": 1, "adopted": 1},
+		Accounts: []client.RestoredAccount{
+			{ID: "a2", Name: "orders-db/admin", State: "unresolved", Reason: "The system refuses every value that is known: version 2 (current)", Cure: "Set it and store it",
+				Tried: []string{"version 2 (current)"}, At: agoP(time.Minute)},
+			{ID: "a1", Name: "orders-db/app", State: "adopted", Reason: "The value in shop/web key PASSWORD of cluster prod-eu logs in", Tried: []string{}, Run: "run-1", At: agoP(time.Minute)}},
+		Witnesses: []client.RestoreWitness{{Cluster: "prod-eu", Entries: 120}, {Cluster: "stage", Problem: "It does not answer"}},
+		Ended:     []client.EndedRestore{{FoundAt: ago(400 * 24 * time.Hour), EndedAt: ago(399 * 24 * time.Hour), EndedBy: "ann", Entries: 5, Had: 7}}}
+	over := client.Restore{State: "normal", Counts: map[string]int64{}, Accounts: []client.RestoredAccount{}, Witnesses: []client.RestoreWitness{}, Ended: r.Ended}
+	return map[string]any{"GET /restore": r, "POST /restore/check": r, "POST /restore/accept": over}
 }
 
 func clusterFixtures() map[string]any {

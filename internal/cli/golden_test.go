@@ -38,6 +38,7 @@ func TestGolden(t *testing.T) {
 		"policy assign prod --account orders-db/app", "policy unassign prod as1", "policy explain orders-db/app", "policy delete prod --yes",
 		"schedule list", "schedule list -o wide", "schedule list -o name",
 		"audit list", "audit list -o wide", "audit verify",
+		"restore status", "restore list", "restore list --all -o wide", "restore check orders-db/admin", "restore accept --yes --unresolved orders-db/admin",
 		"user list", "user list -o wide", "user edit ann --role auditor", "group list", "group list -o wide", "group edit ops --add bob",
 		"grant list", "grant list -o wide", "grant create --group ops --resource orders-db --level use --expires 1d",
 		"token list", "token list -o wide", "token create ci --scope account.reveal",

@@ -59,6 +59,10 @@ const (
 	AuditVerify Operation = "audit.verify"
 	AuditExport Operation = "audit.export"
 
+	RestoreGet    Operation = "restore.get"    // what a restore from a backup has lost, and what is known of each account since
+	RestoreCheck  Operation = "restore.check"  // try again which values systems accept
+	RestoreAccept Operation = "restore.accept" // end it, with what could not be found out
+
 	UserList     Operation = "user.list"
 	UserGet      Operation = "user.get"
 	UserCreate   Operation = "user.create"

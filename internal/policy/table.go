@@ -81,6 +81,11 @@ var table = map[Operation]row{
 	AuditVerify: {always, never, always, never, false, false},
 	AuditExport: {always, never, always, never, false, false},
 
+	// What is not known after a restore is for an administrator to answer for.
+	RestoreGet:    {always, never, always, never, false, false},
+	RestoreCheck:  {always, never, never, never, false, true},
+	RestoreAccept: {always, never, never, never, false, true},
+
 	// An operator names users and groups when sharing what it manages.
 	UserList:     {always, always, always, never, false, false},
 	UserGet:      {always, always, always, own, false, false},

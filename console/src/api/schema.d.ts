@@ -40,23 +40,6 @@ export interface paths {
         patch: operations["account.update"];
         trace?: never;
     };
-    "/api/v1/accounts/{account}/plan": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What a reset of an account would do now, and to whom */
-        get: operations["account.plan"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/accounts/{account}/policy": {
         parameters: {
             query?: never;
@@ -68,24 +51,6 @@ export interface paths {
         get: operations["account.policy"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/accounts/{account}/rehearsal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** What the last rehearsal of a reset found */
-        get: operations["account.rehearsal"];
-        put?: never;
-        /** Try the whole way of a reset without changing anything */
-        post: operations["account.rehearse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -580,23 +545,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/policies/preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** When values would be changed under a policy, and how hard they would be to guess; nothing is stored */
-        post: operations["policy.preview"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/v1/policies/{policy}": {
         parameters: {
             query?: never;
@@ -698,6 +646,57 @@ export interface paths {
         put?: never;
         /** Make an account on a resource */
         post: operations["account.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether the repository was restored from an old backup, and what is known since */
+        get: operations["restore.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restore/accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End a restore, with what is not known */
+        post: operations["restore.accept"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/restore/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Check accounts again after a restore */
+        post: operations["restore.check"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1077,13 +1076,7 @@ export interface components {
             overdue?: boolean;
             policy?: string;
             policyBecause?: string;
-            readiness: string;
-            readyReason?: string;
             reason?: string;
-            /** Format: date-time */
-            rehearseAt?: string;
-            /** Format: date-time */
-            rehearsedAt?: string;
             resourceId: string;
             resourceName: string;
             resourceType: string;
@@ -1138,6 +1131,7 @@ export interface components {
             head?: string;
             key?: string;
             reason?: string;
+            restored?: string[] | null;
             /** Format: date-time */
             signedAt?: string;
             /** @enum {string} */
@@ -1225,19 +1219,16 @@ export interface components {
             /** @enum {string} */
             result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
         };
-        Due: {
-            /** Format: int64 */
-            day: number;
-            next?: components["schemas"]["DueAccount"];
-            /** Format: int64 */
-            overdue: number;
-        };
-        DueAccount: {
+        EndedRestore: {
             /** Format: date-time */
-            at: string;
-            id: string;
-            name: string;
-            resourceName: string;
+            endedAt: string;
+            endedBy: string;
+            /** Format: int64 */
+            entries: number;
+            /** Format: date-time */
+            foundAt: string;
+            /** Format: int64 */
+            had: number;
         };
         Fetch: {
             actor: string;
@@ -1331,6 +1322,7 @@ export interface components {
             cause?: string;
             cure?: string;
             passphrase?: boolean;
+            restored?: boolean;
             sealed: boolean;
             setup?: boolean;
             /** Format: date-time */
@@ -1531,7 +1523,6 @@ export interface components {
             clusters: {
                 [key: string]: number;
             };
-            due: components["schemas"]["Due"];
             /** Format: date-time */
             lastProof?: string;
             mappings: {
@@ -1732,136 +1723,7 @@ export interface components {
             /** @description where the user name stands, for json, yaml, env and properties */
             user?: string;
         };
-        Plan: {
-            accountId: string;
-            accountName: string;
-            /** Format: date-time */
-            at: string;
-            blast: components["schemas"]["PlanBlast"];
-            can?: {
-                [key: string]: components["schemas"]["Permission"];
-            };
-            /** Format: int64 */
-            current: number;
-            estimate: components["schemas"]["PlanEstimate"];
-            hash: string;
-            keys: components["schemas"]["PlanKey"][] | null;
-            lockout?: components["schemas"]["PlanLockout"];
-            policy?: string;
-            policyBecause?: string;
-            resourceId: string;
-            resourceName: string;
-            resourceType: string;
-            strategy: string;
-            unseen?: string[] | null;
-            warnings?: components["schemas"]["PlanWarning"][] | null;
-            /** Format: int64 */
-            waves?: number;
-            workloads: components["schemas"]["PlanWorkload"][] | null;
-        };
-        PlanBlast: {
-            /** Format: int64 */
-            blocked: number;
-            /** Format: int64 */
-            clusters: number;
-            /** Format: int64 */
-            keys: number;
-            /** Format: int64 */
-            pods: number;
-            /** Format: int64 */
-            restarts: number;
-            /** Format: int64 */
-            secrets: number;
-            /** Format: int64 */
-            singleReplica: number;
-            /** Format: int64 */
-            workloads: number;
-        };
-        PlanEstimate: {
-            basis: string;
-            /** Format: int64 */
-            seconds: number;
-            steps: components["schemas"]["PlanStepTime"][] | null;
-        };
-        PlanKey: {
-            cluster: string;
-            clusterId: string;
-            cure?: string;
-            immutable?: boolean;
-            key: string;
-            mappingId: string;
-            namespace: string;
-            /** @enum {string} */
-            onWrite: "restart" | "ask" | "nothing";
-            /** @enum {string} */
-            owner?: "none" | "keyturn" | "one_shot" | "reconciler";
-            ownerName?: string;
-            place?: components["schemas"]["Place"];
-            reason?: string;
-            secret: string;
-            secretId: string;
-            /** @enum {string} */
-            state: "in_sync" | "drift" | "hands_off" | "blocked" | "unseen";
-            /** Format: int64 */
-            wave?: number;
-        };
-        PlanLockout: {
-            openEnded?: boolean;
-            /** Format: int64 */
-            seconds: number;
-            until: string;
-        };
-        PlanStepTime: {
-            /** @enum {string} */
-            from: "measured" | "assumed";
-            /** Format: int64 */
-            runs?: number;
-            /** Format: int64 */
-            seconds: number;
-            step: string;
-        };
-        PlanUse: {
-            at?: string;
-            container?: string;
-            /** @description env, envFrom, volume, projected, subPath, csi, volume driver, pull secret, service account, ingress */
-            how: string;
-            inPodsOnly?: boolean;
-            init?: boolean;
-            keys?: string[] | null;
-            optional?: boolean;
-            refreshes: boolean;
-            secret: string;
-        };
-        PlanWarning: {
-            blocks?: boolean;
-            code: string;
-            cure?: string;
-            text: string;
-        };
-        PlanWorkload: {
-            /** @enum {string} */
-            action: "restart" | "ask" | "later" | "none" | "refused";
-            cluster: string;
-            clusterId: string;
-            cure?: string;
-            kind: string;
-            lockout?: components["schemas"]["PlanLockout"];
-            name: string;
-            namespace: string;
-            /** Format: int64 */
-            pods: number;
-            /** Format: int64 */
-            ready: number;
-            reason?: string;
-            uid: string;
-            uses: components["schemas"]["PlanUse"][] | null;
-            warnings?: components["schemas"]["PlanWarning"][] | null;
-            /** Format: int64 */
-            wave?: number;
-        };
         Policy: {
-            /** Format: int64 */
-            accounts: number;
             assignments: components["schemas"]["PolicyAssignment"][] | null;
             builtIn?: boolean;
             can?: {
@@ -1876,10 +1738,6 @@ export interface components {
             history: number;
             id: string;
             name: string;
-            /** Format: date-time */
-            nextAt?: string;
-            /** Format: int64 */
-            overdue?: number;
             password: components["schemas"]["PolicyPassword"];
             /** Format: int64 */
             rev: number;
@@ -1897,10 +1755,6 @@ export interface components {
             /** Format: int64 */
             history?: number;
             name?: string;
-            password?: components["schemas"]["PolicyPassword"];
-            rotation?: components["schemas"]["PolicyRotation"];
-        };
-        PolicyDraft: {
             password?: components["schemas"]["PolicyPassword"];
             rotation?: components["schemas"]["PolicyRotation"];
         };
@@ -1943,11 +1797,6 @@ export interface components {
              */
             words?: number;
         };
-        PolicyPreview: {
-            /** Format: double */
-            entropyBits: number;
-            next: components["schemas"]["PolicyTime"][] | null;
-        };
         PolicyReason: {
             because: string;
             by?: string;
@@ -1973,8 +1822,6 @@ export interface components {
             onReveal?: string;
             /** @description refused: an account whose login is refused is repaired by the reconcile account */
             reconcile?: string[] | null;
-            /** @description how often a run is rehearsed; daily if not given, or off */
-            rehearse?: string;
             /** @description how long to wait between waves; ask: until somebody resumes the run */
             wavePause?: string;
             /** @description how many clusters each later wave has, as a number or a share such as 25%; all if not given */
@@ -1983,11 +1830,6 @@ export interface components {
             windows?: string[] | null;
             /** @description IANA name of the zone of cron and windows; UTC if not given */
             zone?: string;
-        };
-        PolicyTime: {
-            /** Format: date-time */
-            at: string;
-            why: string;
         };
         Problem: {
             cause?: string;
@@ -2001,36 +1843,6 @@ export interface components {
             title: string;
             type: string;
             unchanged?: string;
-        };
-        Rehearsal: {
-            accountId: string;
-            accountName: string;
-            actor?: string;
-            /** Format: date-time */
-            at?: string;
-            can?: {
-                [key: string]: components["schemas"]["Permission"];
-            };
-            cure?: string;
-            /** Format: date-time */
-            nextAt?: string;
-            reason?: string;
-            resourceId: string;
-            resourceName: string;
-            /** @enum {string} */
-            state: "running" | "ready" | "not_ready" | "stale" | "unknown";
-            steps: components["schemas"]["RehearsalStep"][] | null;
-        };
-        RehearsalStep: {
-            cluster?: string;
-            cure?: string;
-            /** @enum {string} */
-            name: "login" | "privilege" | "census" | "write" | "restart";
-            object: string;
-            proved?: string;
-            reason?: string;
-            /** @enum {string} */
-            state: "done" | "failed" | "skipped" | "unverified";
         };
         RemoteNamespace: {
             name: string;
@@ -2068,8 +1880,6 @@ export interface components {
             version?: string;
         };
         Reset: {
-            /** @description hash of the plan that was agreed to; another one by now is refused */
-            plan?: string;
             policy?: components["schemas"]["PasswordPolicy"];
             value?: string;
             /**
@@ -2113,6 +1923,49 @@ export interface components {
             };
             through?: components["schemas"]["Through"];
         };
+        Restore: {
+            accounts: components["schemas"]["RestoredAccount"][] | null;
+            counts: {
+                [key: string]: number;
+            };
+            ended: components["schemas"]["EndedRestore"][] | null;
+            /** Format: int64 */
+            entries: number;
+            /** Format: date-time */
+            foundAt?: string;
+            /** Format: int64 */
+            had: number;
+            seenIn?: string;
+            /** @enum {string} */
+            state: "normal" | "restored";
+            witnesses: components["schemas"]["RestoreWitness"][] | null;
+        };
+        RestoreAcceptance: {
+            /** @description ids of every account that is not settled: what is not known of it is accepted */
+            accounts?: string[] | null;
+        };
+        RestoreCheck: {
+            /** @description ids; none: all that wait for a person */
+            accounts?: string[] | null;
+        };
+        RestoreWitness: {
+            cluster: string;
+            /** Format: int64 */
+            entries: number;
+            problem?: string;
+        };
+        RestoredAccount: {
+            /** Format: date-time */
+            at?: string;
+            cure?: string;
+            id: string;
+            name: string;
+            reason?: string;
+            run?: string;
+            /** @enum {string} */
+            state: "to_check" | "verified" | "adopted" | "agrees" | "undecided" | "unresolved";
+            tried: string[] | null;
+        };
         Reveal: {
             key?: string;
             /** @description kept in the audit log; never a value */
@@ -2122,6 +1975,7 @@ export interface components {
         };
         Revealed: {
             base64?: boolean;
+            restored?: boolean;
             value: string;
             /** Format: int64 */
             version: number;
@@ -2159,7 +2013,6 @@ export interface components {
             nextTryAt?: string;
             /** Format: int64 */
             old?: number;
-            plan?: string;
             proved: boolean;
             reason?: string;
             resourceId: string;
@@ -2401,7 +2254,7 @@ export interface components {
             /** Format: date-time */
             retiredAt?: string;
             /** @enum {string} */
-            source: "fetched" | "generated" | "typed" | "restored" | "written";
+            source: "fetched" | "generated" | "typed" | "restored" | "adopted" | "written";
             /** @enum {string} */
             stage: "pending" | "current" | "previous" | "retired";
         };
@@ -2433,10 +2286,6 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
-                /** @description id or name of the policy that applies */
-                policy?: string;
-                /** @description ready, not_ready, stale, unknown */
-                ready?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -2570,38 +2419,6 @@ export interface operations {
             };
         };
     };
-    "account.plan": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description id */
-                account: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Plan"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "account.policy": {
         parameters: {
             query?: never;
@@ -2621,70 +2438,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PolicyExplanation"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "account.rehearsal": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description id */
-                account: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Rehearsal"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    "account.rehearse": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description id */
-                account: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Accepted */
-            202: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Rehearsal"];
                 };
             };
             /** @description Error */
@@ -4081,39 +3834,6 @@ export interface operations {
             };
         };
     };
-    "policy.preview": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["PolicyDraft"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["PolicyPreview"];
-                };
-            };
-            /** @description Error */
-            default: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
     "policy.get": {
         parameters: {
             query?: never;
@@ -4510,6 +4230,101 @@ export interface operations {
             };
         };
     };
+    "restore.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restore"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "restore.accept": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreAcceptance"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restore"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "restore.check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RestoreCheck"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Restore"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "run.list": {
         parameters: {
             query?: {
@@ -4704,14 +4519,6 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
-                /** @description id or name of the policy that applies */
-                policy?: string;
-                /** @description only those whose value is older than its policy allows */
-                overdue?: boolean;
-                /** @description only those that are due within so long, such as 24h, and those that are overdue */
-                within?: string;
-                /** @description ready, not_ready, stale, unknown */
-                ready?: string[] | null;
             };
             header?: never;
             path?: never;

@@ -437,6 +437,44 @@ export const states = {
       meaning: "Not verified yet.",
     },
   },
+  restored: {
+    to_check: {
+      word: "to check",
+      tone: "neutral",
+      icon: "clock",
+      meaning: "Not looked at yet since the restore.",
+    },
+    verified: {
+      word: "verified",
+      tone: "ok",
+      icon: "shield-check",
+      meaning: "A login with the restored value worked.",
+    },
+    adopted: {
+      word: "adopted",
+      tone: "ok",
+      icon: "circle-check",
+      meaning: "Another value logged in, and is the current one now.",
+    },
+    agrees: {
+      word: "agrees",
+      tone: "unverified",
+      icon: "help-hexagon",
+      meaning: "There is nothing to log in to; every mapped key holds the restored value.",
+    },
+    undecided: {
+      word: "undecided",
+      tone: "warn",
+      icon: "git-merge",
+      meaning: "There is nothing to log in to, and a mapped key holds another value.",
+    },
+    unresolved: {
+      word: "unresolved",
+      tone: "danger",
+      icon: "shield-x",
+      meaning: "No known value logs in, or nothing answered.",
+    },
+  },
   page: {
     live: {
       word: "live",
