@@ -25,8 +25,9 @@ func NewRegistry(targets ...Target) (*Registry, error) {
 		_, verifies := t.(Verifier)
 		_, changes := t.(Changer)
 		_, overlaps := t.(Overlapper)
+		_, compares := t.(Comparer)
 		c := s.Capabilities
-		if c.Verify && !verifies || c.Change && !changes || c.Reconcile && !changes || c.Overlap && !overlaps {
+		if c.Verify && !verifies || c.Change && !changes || c.Reconcile && !changes || c.Overlap && !overlaps || c.Compare && !compares {
 			return nil, fmt.Errorf("target type %q promises more than it implements", s.Type)
 		}
 		r.order = append(r.order, s)

@@ -35,6 +35,8 @@ type Capabilities struct {
 	Change    bool `json:"change"`
 	Reconcile bool `json:"reconcile"`
 	Overlap   bool `json:"overlap"`
+	// Compare: the rights of two accounts can be compared, so that they can be a pair.
+	Compare bool `json:"compare"`
 }
 
 // FieldKind is how a setting is entered and checked.

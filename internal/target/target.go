@@ -1,8 +1,8 @@
 // Package target is what Keyturn knows about the real systems that hold accounts: what each type of system is called,
 // which settings it needs, which values it takes, and the few verbs that it can carry out.
 //
-// A type of system is one package below this one. It implements [Target] and those of [Verifier], [Preparer], [Changer]
-// and [Overlapper] that it can; [Registry] is the list of all of them, built by whoever assembles the program. A new type joins
+// A type of system is one package below this one. It implements [Target] and those of [Verifier], [Preparer], [Changer],
+// [Overlapper] and [Comparer] that it can; [Registry] is the list of all of them, built by whoever assembles the program. A new type joins
 // by adding one package and one line to that list.
 //
 // Invariants: a target is told a value only after the caller has stored it; each failure says whether the account can

@@ -57,7 +57,7 @@ func (*Target) Spec() target.Spec {
 			Forbidden: "\x00\r\n",
 			UTF8:      true,
 		},
-		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true},
+		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true, Compare: true},
 	}
 }
 
