@@ -13,9 +13,12 @@ type Account struct {
 	Current      int64            `json:"current"`             // number of the current version; 0 if there is none
 	ChangedAt    *Time            `json:"changedAt,omitempty"` // when the current version was made
 	Mappings     map[string]int64 `json:"mappings,omitempty"`  // by state
-	// Strategy is how its values follow each other: single, overlap (both are valid until every reader has the new one), or
-	// empty for what its type is best at.
+	// Strategy is how its values follow each other: single, overlap (both are valid until every reader has the new one),
+	// alternating (it is a pair of logins), or empty for what its type is best at.
 	Strategy string `json:"strategy,omitempty"`
+	// Pair is the second login of a pair; the first is the name. Login is the one of them that is in use.
+	Pair  string `json:"pair,omitempty"`
+	Login string `json:"login,omitempty"`
 	// Policy is the name of the policy that applies to it, PolicyBecause a sentence that says why.
 	Policy        string `json:"policy,omitempty"`
 	PolicyBecause string `json:"policyBecause,omitempty"`
@@ -42,14 +45,19 @@ type Account struct {
 // NewAccount is an account to be made on a resource. Value is its present credential, if it is known.
 type NewAccount struct {
 	Name  string `json:"name" minLength:"1" maxLength:"253"`
+	Pair  string `json:"pair,omitempty" maxLength:"253" doc:"a second login: the account is a pair of which one is in use at a time"`
 	Value Value  `json:"value,omitzero"`
 }
 
-// AccountChange changes what is given. Value stores a credential that was changed elsewhere; the system is not touched.
+// AccountChange changes what is given. Value stores a credential that was changed elsewhere, of a pair that of the login in
+// use; PairValue is that of the other login. The system is not touched.
 type AccountChange struct {
 	Name     *string `json:"name,omitempty" minLength:"1" maxLength:"253"`
-	Strategy *string `json:"strategy,omitempty" enum:"single,overlap," doc:"empty: what its type is best at"`
+	Strategy *string `json:"strategy,omitempty" enum:"single,overlap,alternating," doc:"empty: what its type is best at; alternating needs a pair"`
+	Pair     *string `json:"pair,omitempty" maxLength:"253" doc:"the second login of an account that alternates"`
 	Value    Value   `json:"value,omitzero"`
+	// PairValue is the value that the login of a pair takes which is not in use.
+	PairValue Value `json:"pairValue,omitzero"`
 }
 
 // AccountFilter chooses accounts.
@@ -75,6 +83,7 @@ type Version struct {
 	Number    int64  `json:"number"`
 	Stage     string `json:"stage" enum:"pending,current,previous,retired"`
 	Source    string `json:"source" enum:"fetched,generated,typed,restored,adopted,written"`
+	Login     string `json:"login,omitempty"` // of a pair: whose value it is
 	Actor     string `json:"actor"`
 	CreatedAt Time   `json:"createdAt"`
 	RetiredAt *Time  `json:"retiredAt,omitempty"`

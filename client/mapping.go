@@ -14,6 +14,8 @@ type Mapping struct {
 	Secret       string `json:"secret"`
 	Key          string `json:"key"`
 	Place        *Place `json:"place,omitempty"` // where in the key's value the credential stands; none: it is the value
+	// Holds is what of the account stands there.
+	Holds string `json:"holds,omitempty" enum:"password,username,both"`
 	// OnWrite is what a run does, when it has written the key, with the workloads that read it.
 	OnWrite   string `json:"onWrite" enum:"restart,ask,nothing"`
 	State     string `json:"state"`
@@ -47,6 +49,8 @@ type NewMapping struct {
 	Key       string `json:"key" minLength:"1" maxLength:"253"`
 	// Place says where in the key's value the credential stands; none: it is the value.
 	Place *Place `json:"place,omitempty"`
+	// Holds says what of the account stands there: its password (if empty), its user name, or both.
+	Holds string `json:"holds,omitempty" enum:"password,username,both"`
 	// OnWrite says what a run does, when it has written the key, with the workloads that read it: restart and watch them (if
 	// empty), ask a person first, or nothing.
 	OnWrite string `json:"onWrite,omitempty" enum:"restart,ask,nothing"`

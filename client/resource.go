@@ -67,8 +67,9 @@ type Type struct {
 	Verify      bool    `json:"verify"`
 	Change      bool    `json:"change"`
 	Reconcile   bool    `json:"reconcile"`
-	Overlap     bool    `json:"overlap"` // an account takes its old value beside the new one until every reader has that
-	Inside      bool    `json:"inside"`  // can be reached through a cluster
+	Overlap     bool    `json:"overlap"`     // an account takes its old value beside the new one until every reader has that
+	Alternating bool    `json:"alternating"` // two accounts can be one object that takes turns: their rights can be compared
+	Inside      bool    `json:"inside"`      // can be reached through a cluster
 	MinLength   int     `json:"minLength"`
 	MaxLength   int     `json:"maxLength,omitempty"`
 	Alphabet    string  `json:"alphabet,omitempty"`

@@ -121,7 +121,7 @@ func resourceAndAccountRoutes(c *Client) routes {
 		},
 		`DELETE /resources/r if "2"`: func(ctx context.Context) error { return c.DeleteResource(ctx, "r", 2) },
 		`POST /resources/r/accounts {"name":"a","value":"v"}`: func(ctx context.Context) error {
-			_, err := c.AddAccount(ctx, "r", NewAccount{"a", NewValue("v")})
+			_, err := c.AddAccount(ctx, "r", NewAccount{Name: "a", Value: NewValue("v")})
 			return err
 		},
 		"GET /accounts?cursor=x&state=verified": func(ctx context.Context) error {
@@ -183,7 +183,7 @@ func mappingAndRunRoutes(c *Client) routes {
 		"GET /mappings?account=a": func(ctx context.Context) error { _, err := c.Mappings(ctx, MappingFilter{Account: "a"}); return err },
 		"GET /mappings/m":         func(ctx context.Context) error { _, err := c.Mapping(ctx, "m"); return err },
 		`POST /mappings {"accountId":"a","secretId":"s","key":"k","keep":"vault"}`: func(ctx context.Context) error {
-			_, err := c.AddMapping(ctx, NewMapping{"a", "s", "k", nil, "", "vault"})
+			_, err := c.AddMapping(ctx, NewMapping{AccountID: "a", SecretID: "s", Key: "k", Keep: "vault"})
 			return err
 		},
 		`POST /mappings/compare {"accountId":"a","secretId":"s","key":"k"}`: func(ctx context.Context) error {

@@ -8,16 +8,18 @@ type Run struct {
 	ResourceID   string `json:"resourceId"`
 	ResourceName string `json:"resourceName"`
 	State        string `json:"state"`
-	Strategy     string `json:"strategy" enum:"single,overlap"`
-	Step         string `json:"step"` // the last one that is done
-	New          int64  `json:"new,omitempty"`
-	Old          int64  `json:"old,omitempty"`
-	Proved       bool   `json:"proved"` // a login with the new value worked
-	Typed        bool   `json:"typed,omitempty"`
-	Reason       string `json:"reason,omitempty"`
-	Cure         string `json:"cure,omitempty"`
-	Tries        int    `json:"tries,omitempty"`
-	NextTryAt    *Time  `json:"nextTryAt,omitempty"`
+	Strategy     string `json:"strategy" enum:"single,overlap,alternating"`
+	// Login is the login of a pair whose value the run sets; the other one is left alone.
+	Login     string `json:"login,omitempty"`
+	Step      string `json:"step"` // the last one that is done
+	New       int64  `json:"new,omitempty"`
+	Old       int64  `json:"old,omitempty"`
+	Proved    bool   `json:"proved"` // a login with the new value worked
+	Typed     bool   `json:"typed,omitempty"`
+	Reason    string `json:"reason,omitempty"`
+	Cure      string `json:"cure,omitempty"`
+	Tries     int    `json:"tries,omitempty"`
+	NextTryAt *Time  `json:"nextTryAt,omitempty"`
 	// Wave is the wave of clusters that is being written, of Waves; both are left out when all clusters go at once.
 	Wave  int `json:"wave,omitempty"`
 	Waves int `json:"waves,omitempty"`

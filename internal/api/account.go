@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -45,7 +46,7 @@ type AccountKeeper interface {
 	CreateResource(ctx context.Context, actor identity.Actor, name, typ string, settings map[string]string, through inventory.Through) (inventory.Resource, error)
 	ChangeResource(ctx context.Context, actor identity.Actor, id string, rev int64, change inventory.ResourceChange) (inventory.Resource, error)
 	DeleteResource(ctx context.Context, actor identity.Actor, id string, rev int64) error
-	CreateAccount(ctx context.Context, actor identity.Actor, resourceID, name string, value *vault.Value) (inventory.Account, error)
+	CreateAccount(ctx context.Context, actor identity.Actor, resourceID, name, pair string, value *vault.Value) (inventory.Account, error)
 	ChangeAccount(ctx context.Context, actor identity.Actor, id string, rev int64, change inventory.AccountChange) (inventory.Account, error)
 	DeleteAccount(ctx context.Context, actor identity.Actor, id string, rev int64) error
 }
@@ -166,7 +167,7 @@ func (s *Server) changeAccount(ctx context.Context, c call, in *accountChangeIn)
 		return nil, err
 	}
 	if _, err := s.Accounts.ChangeAccount(ctx, c.Actor, c.Object.ID, rev,
-		inventory.AccountChange{Name: in.Body.Name, Strategy: in.Body.Strategy, Value: given(in.Body.Value)}); err != nil {
+		inventory.AccountChange{Name: in.Body.Name, Strategy: in.Body.Strategy, Pair: in.Body.Pair, Value: given(in.Body.Value), Spare: given(in.Body.PairValue)}); err != nil {
 		return nil, err
 	}
 	return s.account(ctx, c, c.Object.ID)
@@ -174,7 +175,8 @@ func (s *Server) changeAccount(ctx context.Context, c call, in *accountChangeIn)
 
 func (s *Server) versions(ctx context.Context, c call, _ *AccountRef) (*list[items[client.Version]], error) {
 	verbs := map[string]policy.Operation{"reveal": policy.AccountReveal, "restore": policy.AccountReset}
-	if _, err := s.Objects.Account(ctx, c.Object.ID); errors.Is(err, fault.NotFound) {
+	account, err := s.Objects.Account(ctx, c.Object.ID)
+	if errors.Is(err, fault.NotFound) {
 		delete(verbs, "restore") // a Secret is no login that could be set again
 	} else if err != nil {
 		return nil, err
@@ -183,7 +185,9 @@ func (s *Server) versions(ctx context.Context, c call, _ *AccountRef) (*list[ite
 	if err != nil {
 		return nil, err
 	}
-	return itemsOf(all, func(v inventory.Version) client.Version { return versionOf(v, canOf(c.Actor, c.Object, verbs)) }), nil
+	return itemsOf(all, func(v inventory.Version) client.Version {
+		return versionOf(account, v, canOf(c.Actor, c.Object, verbs))
+	}), nil
 }
 
 func (s *Server) reveal(ctx context.Context, c call, in *revealIn) (*list[client.Revealed], error) {
@@ -259,7 +263,7 @@ func accountOf(actor identity.Actor, row store.AccountRow) client.Account {
 	return planned(client.Account{
 		ID: row.ID, Name: row.Name, ResourceID: row.ResourceID, ResourceName: row.ResourceName, ResourceType: row.ResourceType, State: string(row.State),
 		Reason: sentence(row.Reason), VerifiedAt: orNil(row.VerifiedAt), Current: row.Current, ChangedAt: orNil(row.ChangedAt), Mappings: row.Mappings,
-		Strategy: row.Strategy, Run: row.OpenRun, CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
+		Strategy: row.Strategy, Pair: row.Pair, Login: row.Login, Run: row.OpenRun, CreatedAt: row.CreatedAt, Rev: row.Rev, Can: can,
 	}, row)
 }
 
@@ -272,10 +276,14 @@ func notNow(can client.Can, reason string, verbs ...string) {
 	}
 }
 
-func versionOf(v inventory.Version, can client.Can) client.Version {
+func versionOf(of inventory.Account, v inventory.Version, can client.Can) client.Version {
+	login := ""
+	if of.Pair != "" {
+		login = cmp.Or(v.Login, of.Name)
+	}
 	if v.Stage == inventory.Current {
 		notNow(can, "This version is the current one", "restore")
 	}
-	return client.Version{Number: v.Number, Stage: string(v.Stage), Source: string(v.Source), Actor: v.ActorName, CreatedAt: v.CreatedAt,
+	return client.Version{Number: v.Number, Stage: string(v.Stage), Source: string(v.Source), Login: login, Actor: v.ActorName, CreatedAt: v.CreatedAt,
 		RetiredAt: orNil(v.RetiredAt), Can: can}
 }

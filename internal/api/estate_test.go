@@ -274,6 +274,7 @@ type anyType struct{}
 func (anyType) CheckSettings(string, map[string]string) error { return nil }
 func (anyType) CanOverlap(typ string) bool                    { return typ == "redis" }
 func (anyType) CanReconcile(string) bool                      { return true }
+func (anyType) CanAlternate(typ string) bool                  { return typ == "postgresql" }
 func (anyType) CanBeInside(typ string) bool                   { return typ == "postgresql" }
 
 // nobody owns keys.
@@ -309,7 +310,9 @@ func (nowhere) Change(context.Context, vault.Value, vault.Value, vault.Value) (r
 func (nowhere) Rehearse(context.Context, vault.Value) (string, error) {
 	return "", fault.New(fault.Conflict, "there is no system").WithCode(rotation.NotProvable)
 }
-func (nowhere) Overlaps() bool { return false }
+func (nowhere) As(string) rotation.Target                                      { return nowhere{} }
+func (nowhere) Compare(context.Context, vault.Value, string) ([]string, error) { return nil, nil }
+func (nowhere) Overlaps() bool                                                 { return false }
 func (nowhere) Add(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {
 	return rotation.NotSent, nil
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -211,12 +212,18 @@ func entryOf(m client.NewMapping) inventory.Entry {
 	if p := m.Place; p != nil {
 		e.Place = composite.Spec{Format: composite.Format(p.Format), At: p.At, User: p.User, Template: p.Template}
 	}
+	if m.Holds != holdsPassword {
+		e.Place.Holds = composite.Holds(m.Holds)
+	}
 	return e
 }
 
-// placeOf returns nil for a credential that is the whole value.
+// holdsPassword is the API's word for what the core leaves empty.
+const holdsPassword = "password"
+
+// placeOf returns nil for what is the whole value.
 func placeOf(s composite.Spec) *client.Place {
-	if s.IsWhole() {
+	if s.Format == composite.Whole || s.Format == "" {
 		return nil
 	}
 	return &client.Place{Format: string(s.Format), At: s.At, User: s.User, Template: s.Template}
@@ -239,7 +246,7 @@ func mappingOf(actor identity.Actor, row store.MappingRow) client.Mapping {
 	account := policy.Object{Kind: access.Account, ID: row.AccountID, Level: row.Level}
 	return client.Mapping{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
-		ClusterID: row.ClusterID, ClusterName: row.ClusterName, SecretID: row.SecretID, Namespace: row.Namespace, Secret: row.SecretName, Key: row.Key, Place: placeOf(row.Place), OnWrite: row.OnWrite,
+		ClusterID: row.ClusterID, ClusterName: row.ClusterName, SecretID: row.SecretID, Namespace: row.Namespace, Secret: row.SecretName, Key: row.Key, Place: placeOf(row.Place), Holds: cmp.Or(string(row.Place.Holds), holdsPassword), OnWrite: row.OnWrite,
 		State: string(row.State), Reason: sentence(row.Reason), Written: row.Written, Current: row.Current, CheckedAt: orNil(row.CheckedAt),
 		CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, Rev: row.Rev,
 		Can: canOf(actor, account, map[string]policy.Operation{"update": policy.MappingUpdate, "delete": policy.MappingDelete}),

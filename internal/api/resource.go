@@ -186,7 +186,7 @@ func (s *Server) changeResource(ctx context.Context, c call, in *resourceChangeI
 }
 
 func (s *Server) addAccount(ctx context.Context, c call, in *newAccountIn) (*answer[client.Account], error) {
-	made, err := s.Accounts.CreateAccount(ctx, c.Actor, c.Object.ID, in.Body.Name, given(in.Body.Value))
+	made, err := s.Accounts.CreateAccount(ctx, c.Actor, c.Object.ID, in.Body.Name, in.Body.Pair, given(in.Body.Value))
 	if err != nil {
 		return nil, err
 	}

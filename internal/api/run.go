@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -196,7 +197,7 @@ func runOf(actor identity.Actor, row store.RunRow) client.Run {
 	}
 	out := client.Run{
 		ID: row.ID, AccountID: row.AccountID, AccountName: row.AccountName, ResourceID: row.ResourceID, ResourceName: row.ResourceName,
-		State: string(row.State), Strategy: string(row.Strategy), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
+		State: string(row.State), Strategy: string(row.Strategy), Login: loginOf(row), Step: string(row.Step), New: row.New, Old: row.Old, Proved: row.Run.Proved, Typed: row.Typed,
 		Reason: sentence(row.Reason), Cure: sentence(row.Cure), Tries: row.Tries, Wave: row.Wave, Waves: row.Waves, Keys: row.Writes, KeysProved: row.Proved,
 		Reverts: row.Reverts, Plan: row.Plan, Actor: row.StartedBy.Name, CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, EndedAt: orNil(row.EndedAt), Rev: row.UpdatedAt.UnixMicro(), Can: can,
 	}
@@ -204,6 +205,14 @@ func runOf(actor identity.Actor, row store.RunRow) client.Run {
 		out.NextTryAt = orNil(row.NotBefore)
 	}
 	return out
+}
+
+// loginOf is the login of a pair that a run changes; empty for any other run.
+func loginOf(row store.RunRow) string {
+	if row.Strategy != rotation.Alternating {
+		return ""
+	}
+	return cmp.Or(row.Login, row.AccountName)
 }
 
 // stepsOf says what became of each step, from what is stored of the run, the events of its steps and how many workloads
@@ -243,7 +252,7 @@ func passed(run rotation.Run, step rotation.Step, workloads int) rotation.StepSt
 	case rotation.RolledOut:
 		skipped = workloads == 0
 	case rotation.RetiredOld:
-		skipped = !run.Proved || run.Old == 0
+		skipped = !run.Proved || run.Old == 0 && run.Strategy != rotation.Alternating
 	}
 	if skipped {
 		return rotation.StepSkipped

@@ -72,6 +72,8 @@ func acceptedFact(run rotation.Run) string {
 		return "Nothing was sent to the system."
 	case run.State == rotation.RolledBack:
 		return "The system refused the change, and what it accepts is what it accepted before."
+	case run.Begun == rotation.Applied && run.Strategy == rotation.Alternating:
+		return fmt.Sprintf("Whether the login that nobody uses has version %d is not known yet; it is in the vault. The one in use is as it was.", run.New)
 	case run.Begun == rotation.Applied && run.Old > 0:
 		return fmt.Sprintf("Whether the system accepts version %d or version %d is not known yet; both are in the vault.", run.Old, run.New)
 	case run.Begun == rotation.Applied:
@@ -88,6 +90,8 @@ func oldFact(run rotation.Run) string {
 	switch at := slices.Index(all, run.Step); {
 	case run.Old == 0 || !run.Proved:
 		return ""
+	case run.Strategy == rotation.Alternating:
+		return fmt.Sprintf("The other login, with version %d, was not touched.", run.Old)
 	case run.Strategy == rotation.Overlap && at < slices.Index(all, rotation.RetiredOld):
 		return fmt.Sprintf("The system takes version %d beside it until every key has the new one.", run.Old)
 	case at >= slices.Index(all, rotation.RetiredOld):

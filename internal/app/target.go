@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -21,6 +22,8 @@ type AccountStore interface {
 	Account(ctx context.Context, id string) (inventory.Account, error)
 	Resource(ctx context.Context, id string) (inventory.Resource, error)
 	Sealed(ctx context.Context, accountID string, version int64) (vault.Sealed, error)
+	// Login returns whose value a version is; empty for the account's name.
+	Login(ctx context.Context, accountID string, version int64) (string, error)
 }
 
 // Targets finds the real system behind an account. It may be used by several goroutines at once.
@@ -62,7 +65,7 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 			return nil, err
 		}
 	}
-	a := accountTarget{id: account.ID, name: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
+	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
 	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
 		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
 			return nil, err
@@ -95,7 +98,7 @@ func (t Targets) through(ctx context.Context, kind target.Target, through invent
 	}), nil
 }
 
-// login returns the name and current value of an account.
+// login returns the login of an account that is in use, with its value.
 func (t Targets) login(ctx context.Context, accountID string) (*target.Login, error) {
 	account, err := t.Store.Account(ctx, accountID)
 	if err != nil {
@@ -113,12 +116,14 @@ func (t Targets) login(ctx context.Context, accountID string) (*target.Login, er
 	if err != nil {
 		return nil, err
 	}
-	return &target.Login{User: account.Name, Password: value}, nil
+	name, err := t.Store.Login(ctx, account.ID, account.Current)
+	return &target.Login{User: cmp.Or(name, account.Name), Password: value}, err
 }
 
-// accountTarget is one account on its system.
+// accountTarget is one login of an account on its system.
 type accountTarget struct {
 	id, name  string
+	first     string // the account's name
 	kind      target.Target
 	at        target.Connection
 	policy    func(ctx context.Context, accountID string) (string, error)
@@ -182,6 +187,26 @@ func (a accountTarget) Rehearse(ctx context.Context, old vault.Value) (string, e
 		return "", f
 	}
 	return proved, target.Fault(err)
+}
+
+// As implements rotation.Target.
+func (a accountTarget) As(login string) rotation.Target {
+	a.name = cmp.Or(login, a.first)
+	return a
+}
+
+// Compare implements rotation.Target.
+func (a accountTarget) Compare(ctx context.Context, value vault.Value, other string) ([]string, error) {
+	kind, ok := a.kind.(target.Comparer)
+	if !ok {
+		return nil, fault.New(fault.Invalid, "Keyturn cannot compare the rights of two %s accounts", a.kind.Spec().Name).WithCure("give the account another strategy")
+	}
+	mine, err := kind.Rights(ctx, a.at, a.by(value), a.name)
+	if err != nil {
+		return nil, target.Fault(err)
+	}
+	others, err := kind.Rights(ctx, a.at, a.by(value), other)
+	return target.Differences(a.name, mine, other, others), target.Fault(err)
 }
 
 func (a accountTarget) Overlaps() bool {

@@ -160,6 +160,7 @@ func (k *command) accountGet() *cobra.Command {
 func (k *command) printAccount(ctx context.Context, api *client.Client, a client.Account) error {
 	facts := []fact{
 		{"name", a.ResourceName + "/" + a.Name}, {"type", a.ResourceType}, {"state", word(state.Account, a.State)},
+		{"strategy", a.Strategy}, {"pair", pairText(a)}, {"login in use", a.Login},
 		{"reason", a.Reason}, {"verified", instantOf(a.VerifiedAt)}, {"version", version(a.Current)},
 		{"changed", instantOf(a.ChangedAt)}, {"mappings", counts(state.Key, a.Mappings)}, {"open run", a.Run},
 		{"policy", a.Policy}, {"because", a.PolicyBecause}, {"next", instantOf(a.NextAt)}, {"why then", a.NextWhy}, {"overdue", overdueWord(a.Overdue)},
@@ -175,6 +176,14 @@ func (k *command) printAccount(ctx context.Context, api *client.Client, a client
 		mappings = page.Items
 	}
 	return printOne(k, a, a.ResourceName+"/"+a.Name, facts, part(k, keyView(), mappings))
+}
+
+// pairText names both logins of a pair; empty for any other account.
+func pairText(a client.Account) string {
+	if a.Pair == "" {
+		return ""
+	}
+	return a.Name + ", " + a.Pair
 }
 
 func (k *command) printSecret(s client.Secret) error {
@@ -215,15 +224,16 @@ func (k *command) accountVersions() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printList(k, k.versionView(), versions, int64(len(versions)))
+			return printList(k, k.versionView(found.Account != nil && found.Account.Pair != ""), versions, int64(len(versions)))
 		})
 	c.ValidArgsFunction = k.complete(accountNames)
 	return c
 }
 
-func (k *command) versionView() view[client.Version] {
+// versionView has a column for the login where versions belong to a pair.
+func (k *command) versionView(pair bool) view[client.Version] {
 	type row = client.Version
-	return view[row]{
+	v := view[row]{
 		name: func(v row) string { return fmt.Sprint(v.Number) },
 		columns: []column[row]{
 			{head: "VERSION", cell: func(v row) string { return version(v.Number) }},
@@ -235,6 +245,10 @@ func (k *command) versionView() view[client.Version] {
 			{head: "RETIRED", cell: func(v row) string { return instantOf(v.RetiredAt) }, wide: true},
 		},
 	}
+	if pair {
+		v.columns = slices.Insert(v.columns, 2, column[row]{head: "LOGIN", cell: func(v row) string { return v.Login }, flexible: true})
+	}
+	return v
 }
 
 func (k *command) accountDownload() *cobra.Command {

@@ -10,14 +10,17 @@ import (
 )
 
 func (k *command) accountCreate() *cobra.Command {
-	var valueFile string
-	c := k.call("create RESOURCE/ACCOUNT [--value-file F|-]", "Make an account on a resource", 1, 1,
+	var valueFile, pair, pairFile, strategy string
+	c := k.call("create RESOURCE/ACCOUNT [--value-file F|-] [--strategy alternating --pair LOGIN]", "Make an account on a resource", 1, 1,
 		func(ctx context.Context, api *client.Client, args []string) error {
 			resource, name, ok := strings.Cut(args[0], "/")
 			if !ok || resource == "" || name == "" {
 				return usage("the account is written RESOURCE/ACCOUNT")
 			}
-			n := client.NewAccount{Name: name}
+			if (strategy == "alternating") != (pair != "") && (strategy != "" || pairFile != "") {
+				return usage("a pair is made with --strategy alternating --pair LOGIN; other strategies are chosen with keyturn account edit")
+			}
+			n := client.NewAccount{Name: name, Pair: pair}
 			if valueFile != "" {
 				var err error
 				if n.Value, err = k.value("value-file", valueFile, ""); err != nil {
@@ -25,6 +28,9 @@ func (k *command) accountCreate() *cobra.Command {
 				}
 			}
 			a, err := api.AddAccount(ctx, resource, n)
+			if err == nil && pairFile != "" {
+				a, err = k.pairValue(ctx, api, a, pairFile)
+			}
 			if err != nil {
 				return err
 			}
@@ -32,7 +38,26 @@ func (k *command) accountCreate() *cobra.Command {
 			return k.printAccount(ctx, api, a)
 		})
 	valueFlag(c, &valueFile, "file with its present value, or - for standard input (default: not known)")
+	c.Flags().StringVar(&strategy, "strategy", "", "alternating: the account is a pair of logins that take turns")
+	_ = c.RegisterFlagCompletionFunc("strategy", cobra.FixedCompletions([]string{"alternating"}, cobra.ShellCompDirectiveNoFileComp))
+	pairFlags(c, &pair, &pairFile)
 	return c
+}
+
+// pairFlags are those of an account that is a pair.
+func pairFlags(c *cobra.Command, pair, file *string) {
+	c.Flags().StringVar(pair, "pair", "", "the second login of an account that alternates")
+	c.Flags().StringVar(file, "pair-value-file", "", "file with the present value of the login of the pair that is not in use, or - for standard input")
+	_ = c.MarkFlagFilename("pair-value-file")
+}
+
+// pairValue stores the value of the login of a pair that is not in use.
+func (k *command) pairValue(ctx context.Context, api *client.Client, a client.Account, file string) (client.Account, error) {
+	value, err := k.value("pair-value-file", file, "")
+	if err != nil {
+		return a, err
+	}
+	return api.UpdateAccount(ctx, a.ID, a.Rev, client.AccountChange{PairValue: value})
 }
 
 func valueFlag(c *cobra.Command, path *string, text string) {
@@ -53,11 +78,11 @@ func onlyAccount(ctx context.Context, api *client.Client, name string) (client.A
 }
 
 func (k *command) accountEdit() *cobra.Command {
-	var name, valueFile, strategy string
-	c := k.call("edit RESOURCE/ACCOUNT [--name NAME] [--strategy S] [--value-file F|-]", "Change what is known of an account", 1, 1,
+	var name, valueFile, strategy, pair, pairFile string
+	c := k.call("edit RESOURCE/ACCOUNT [--name NAME] [--strategy S [--pair LOGIN]] [--value-file F|-]", "Change what is known of an account", 1, 1,
 		func(ctx context.Context, api *client.Client, args []string) error {
-			if name == "" && valueFile == "" && strategy == "" {
-				return usage("say what to change: --name, --strategy or --value-file")
+			if name == "" && valueFile == "" && strategy == "" && pair == "" && pairFile == "" {
+				return usage("say what to change: --name, --strategy, --pair, --value-file or --pair-value-file")
 			}
 			was, err := onlyAccount(ctx, api, args[0])
 			if err != nil {
@@ -73,12 +98,21 @@ func (k *command) accountEdit() *cobra.Command {
 				}
 				change.Strategy = &strategy
 			}
+			if pair != "" {
+				change.Pair = &pair
+			}
 			if valueFile != "" {
 				if change.Value, err = k.value("value-file", valueFile, ""); err != nil {
 					return err
 				}
 			}
-			now, err := api.UpdateAccount(ctx, was.ID, was.Rev, change)
+			now := was
+			if valueFile != "" || name != "" || change.Strategy != nil || pair != "" {
+				now, err = api.UpdateAccount(ctx, was.ID, was.Rev, change)
+			}
+			if err == nil && pairFile != "" {
+				now, err = k.pairValue(ctx, api, now, pairFile)
+			}
 			if err != nil {
 				return err
 			}
@@ -87,9 +121,10 @@ func (k *command) accountEdit() *cobra.Command {
 		})
 	c.Long = "Change an account's name or how its resets go, or store a value that was changed elsewhere. To change it on the system, reset it."
 	c.Flags().StringVar(&name, "name", "", "new name")
-	c.Flags().StringVar(&strategy, "strategy", "", "single: one value at a time; overlap: the old one stays valid until every reader has the new; best: what the type can")
-	_ = c.RegisterFlagCompletionFunc("strategy", cobra.FixedCompletions([]string{"single", "overlap", "best"}, cobra.ShellCompDirectiveNoFileComp))
-	valueFlag(c, &valueFile, "file with the value that it has now, or - for standard input")
+	c.Flags().StringVar(&strategy, "strategy", "", "single: one value at a time; overlap: the old one stays valid until every reader has the new; alternating: a pair of logins takes turns; best: what the type can")
+	_ = c.RegisterFlagCompletionFunc("strategy", cobra.FixedCompletions([]string{"single", "overlap", "alternating", "best"}, cobra.ShellCompDirectiveNoFileComp))
+	valueFlag(c, &valueFile, "file with the value that it has now (of a pair: that the login in use has), or - for standard input")
+	pairFlags(c, &pair, &pairFile)
 	c.ValidArgsFunction = k.complete(accountNames)
 	return c
 }

@@ -104,5 +104,5 @@ func TestTablesFitATerminal(t *testing.T) {
 	check("grant", table(k.grantView(), []client.Grant{{ID: runID, SubjectKind: "group", SubjectName: long, Level: "manage", ObjectKind: "resource", ObjectName: long}}, false, true, 80))
 	check("token", table(k.tokenView(), []client.Token{{ID: runID, Name: long, ExpiresAt: noon}}, false, true, 80))
 	check("type", table(typeView(), []client.Type{{Type: "postgresql", Name: long, Fields: []client.Field{{Name: long}}}}, false, true, 80))
-	check("version", table(k.versionView(), []client.Version{{Number: 1234, Stage: "previous", Source: "generated", Actor: long, CreatedAt: noon}}, false, true, 80))
+	check("version", table(k.versionView(true), []client.Version{{Number: 1234, Stage: "previous", Source: "generated", Login: long, Actor: long, CreatedAt: noon}}, false, true, 80))
 }

@@ -44,6 +44,7 @@ func (k *command) mappingView() view[client.Mapping] {
 	}, v.columns...)
 	v.columns = append(v.columns,
 		column[row]{head: "ON WRITE", cell: func(m row) string { return m.OnWrite }, wide: true},
+		column[row]{head: "HOLDS", cell: func(m row) string { return m.Holds }, wide: true},
 		column[row]{head: "PLACE", cell: func(m row) string { return placeText(m.Place) }, wide: true},
 		column[row]{head: "CURRENT", cell: func(m row) string { return version(m.Current) }, wide: true},
 		column[row]{head: "CHECKED", cell: func(m row) string { return k.ageOf(m.CheckedAt) }, wide: true},
@@ -156,9 +157,9 @@ func (p *placeFlags) place() (*client.Place, error) {
 }
 
 func (k *command) mappingAdd() *cobra.Command {
-	var keep, onWrite string
+	var keep, onWrite, holds string
 	var at placeFlags
-	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--format F [--at PLACE]] [--on-write W] [--keep vault|cluster]",
+	c := k.call("add RESOURCE/ACCOUNT CLUSTER/NAMESPACE/SECRET/KEY [--format F [--at PLACE]] [--holds H] [--on-write W] [--keep vault|cluster]",
 		"Say that a key, or a part of its value, carries an account's credential", 2, 2, func(ctx context.Context, api *client.Client, args []string) error {
 			place, err := at.place()
 			if err != nil {
@@ -166,6 +167,9 @@ func (k *command) mappingAdd() *cobra.Command {
 			}
 			if keep != "" && keep != "vault" && keep != "cluster" {
 				return usage("--keep is vault or cluster")
+			}
+			if holds != "" && !slices.Contains(holdsWords, holds) {
+				return usage("--holds is password, username or both")
 			}
 			if err := checkOnWrite(onWrite); err != nil {
 				return err
@@ -178,7 +182,7 @@ func (k *command) mappingAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Place: place, OnWrite: onWrite, Keep: keep})
+			m, err := api.AddMapping(ctx, client.NewMapping{AccountID: account.ID, SecretID: secret.ID, Key: key, Place: place, Holds: holds, OnWrite: onWrite, Keep: keep})
 			if err != nil {
 				return err
 			}
@@ -186,6 +190,8 @@ func (k *command) mappingAdd() *cobra.Command {
 			return k.printMapping(m)
 		})
 	at.add(c)
+	c.Flags().StringVar(&holds, "holds", "", "what of the account stands there: password (if not given), username, or both, in a format that has a place for it")
+	_ = c.RegisterFlagCompletionFunc("holds", cobra.FixedCompletions(holdsWords, cobra.ShellCompDirectiveNoFileComp))
 	onWriteFlag(c, &onWrite)
 	c.Flags().StringVar(&keep, "keep", "", "which side is right if their values differ: vault or cluster")
 	_ = c.RegisterFlagCompletionFunc("keep", cobra.FixedCompletions([]string{"vault", "cluster"}, cobra.ShellCompDirectiveNoFileComp))
@@ -195,11 +201,14 @@ func (k *command) mappingAdd() *cobra.Command {
 
 func (k *command) printMapping(m client.Mapping) error {
 	return printOne(k, m, m.ID, []fact{
-		{"account", m.ResourceName + "/" + m.AccountName}, {"key", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)}, {"place", placeText(m.Place)},
+		{"account", m.ResourceName + "/" + m.AccountName}, {"key", keyPath(m.ClusterName, m.Namespace, m.Secret, m.Key)}, {"place", placeText(m.Place)}, {"holds", m.Holds},
 		{"on write", m.OnWrite},
 		{"state", word(state.Key, m.State)}, {"reason", m.Reason}, {"version", version(m.Written)}, {"id", m.ID},
 	})
 }
+
+// holdsWords are the words of --holds.
+var holdsWords = []string{"password", "username", "both"}
 
 // onWrites are the words of --on-write.
 var onWrites = []string{"restart", "ask", "nothing"}

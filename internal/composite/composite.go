@@ -20,6 +20,37 @@ type Part struct {
 	Hashed bool
 
 	verify func(password []byte) bool
+	what   Holds
+	whole  vault.Value // of a hash
+}
+
+// Stands reports whether what stands there is that account's: its password, its user name or both, as the Spec says.
+func (p Part) Stands(user string, password vault.Value) bool {
+	if p.what != HoldsPassword && (p.User == nil || *p.User != user) {
+		return false
+	}
+	return p.what == HoldsUser || p.Holds(password)
+}
+
+// Known returns what the part is known by, to be made a fingerprint of: nobody knows the password of a hash, so the whole
+// value stands for it.
+func (p Part) Known() vault.Value {
+	switch {
+	case p.Hashed:
+		return p.whole
+	case p.what == HoldsUser && p.User != nil:
+		return vault.NewValue([]byte(*p.User))
+	case p.what == HoldsBoth && p.User != nil:
+		return Both(*p.User, p.Password)
+	}
+	return p.Password
+}
+
+// Both is what a user name and a password together are known by.
+func Both(user string, password vault.Value) vault.Value {
+	var joined []byte
+	_ = password.Expose(func(b []byte) error { joined = append(append([]byte(user), 0), b...); return nil })
+	return vault.NewValue(joined)
 }
 
 // Holds reports whether the stored password is that one. For a hash it costs what the hash costs.
@@ -45,7 +76,7 @@ func Find(s Spec, whole vault.Value) (Part, error) {
 				return unreadable("what stands there could not be written back the same", "write it plainly, or map the whole value")
 			}
 		}
-		p = Part{Password: vault.NewValue(bytes.Clone(r.password)), Hashed: r.verify != nil, verify: r.verify}
+		p = Part{Password: vault.NewValue(bytes.Clone(r.password)), Hashed: r.verify != nil, verify: r.verify, what: s.Holds, whole: whole}
 		if r.hasUser {
 			user := string(r.user)
 			p.User = &user
@@ -69,6 +100,9 @@ func Replace(s Spec, whole vault.Value, user *string, password vault.Value) (vau
 			name = []byte(*user)
 		}
 		return password.Expose(func(pw []byte) error {
+			if s.Holds == HoldsUser {
+				pw = r.password
+			}
 			if err := r.carries(f, name, pw); err != nil {
 				return err
 			}
@@ -114,6 +148,9 @@ func (f format) readChecked(s Spec, b []byte) (reading, error) {
 		return reading{}, unreadable("the stored value has a NUL byte", "map the whole value")
 	}
 	r, err := f.read(s, b)
+	if err == nil && s.Holds == HoldsBoth && !r.hasUser {
+		err = missing("this value has no place for the user name", "say where it stands, or map the password alone")
+	}
 	if err != nil {
 		r.wipe()
 		return reading{}, err
@@ -259,8 +296,15 @@ func (r *reading) proveSame(f format, s Spec, out []byte, want []place, user, pa
 	return nil
 }
 
-func readWhole(_ Spec, b []byte) (reading, error) {
+func readWhole(s Spec, b []byte) (reading, error) {
 	var r reading
+	if s.Holds == HoldsUser {
+		if !text(b) {
+			return r, unreadable("the user name that stands there is not text", "map another key")
+		}
+		r.addUser(0, len(b), bytes.Clone(b), copied)
+		return r, nil
+	}
 	r.addPassword(0, len(b), bytes.Clone(b), copied)
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package composite
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -47,6 +48,16 @@ const (
 	CodeUnfit      = "part-unfit"      // the new text cannot stand there; another one may
 )
 
+// Holds is what of an account stands at a place. The words are stored with mappings: they stay.
+type Holds string
+
+// What can stand there.
+const (
+	HoldsPassword Holds = ""         // the password; a user name beside it is left alone
+	HoldsUser     Holds = "username" // the user name, as the whole value
+	HoldsBoth     Holds = "both"     // the user name and the password
+)
+
 // Spec says where an account's password stands in a value. It holds no secret and is stored with the mapping.
 type Spec struct {
 	// Format; the Spec that has nothing set means Whole.
@@ -63,10 +74,16 @@ type Spec struct {
 	// encoding: {{password:percent}}, base64, json (the inside of a JSON string) or shell-single-quoted (quotes
 	// included). Without one, control characters are refused.
 	Template string `json:"template,omitempty"`
+	// Holds is what of the account stands there. A user name alone is a whole value; both need a format that has a place
+	// for the user name.
+	Holds Holds `json:"holds,omitempty"`
 }
 
 // IsWhole reports whether the value is the password and nothing else, which the zero Spec says too.
-func (s Spec) IsWhole() bool { return s.Format == Whole || s == Spec{} }
+func (s Spec) IsWhole() bool { return s.Holds == HoldsPassword && (s.Format == Whole || s == Spec{}) }
+
+// HasUser reports whether the account's user name stands there, with the password or alone.
+func (s Spec) HasUser() bool { return s.Holds != HoldsPassword }
 
 // Hashed reports whether only a hash of the password stands in values of this format.
 func (s Spec) Hashed() bool { return s.Format == Htpasswd }
@@ -138,10 +155,19 @@ func (s Spec) Check() error {
 	if s == (Spec{}) {
 		return nil
 	}
+	if s.Holds == HoldsUser {
+		s.Format = cmp.Or(s.Format, Whole)
+	}
 	f, ok := lookup(s.Format)
 	switch {
 	case !ok:
 		return badSpec("format", "there is no such format", "use one of "+names())
+	case s.Holds != HoldsPassword && s.Holds != HoldsUser && s.Holds != HoldsBoth:
+		return badSpec("holds", "that is nothing that can stand there", "use password, username or both")
+	case s.Holds == HoldsUser && s.Format != Whole:
+		return badSpec("holds", "a user name alone stands as the whole value only", "map both, or the whole value")
+	case s.Holds == HoldsBoth && (s.Format == Whole || f.user && s.User == ""):
+		return badSpec("holds", "this place has no user name", "say where the user name stands, or map it as a key of its own")
 	case f.at == atNone && s.At != "":
 		return badSpec("at", "this format has only one place", "leave it empty")
 	case f.at == atNeeded && s.At == "":

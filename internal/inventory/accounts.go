@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -23,14 +24,18 @@ type AccountStore interface {
 	Cluster(ctx context.Context, id string) (Cluster, error)
 	LastVersion(ctx context.Context, accountID string) (int64, error)
 	ResourceStore
-	// AddAccount stores an account and its first version, if there is one. It fails with fault.Conflict when the name is
-	// taken on its resource.
+	// AddAccount stores an account and its first version, if there is one. It fails with fault.Conflict when another account
+	// of its resource has the name, or one of its logins.
 	AddAccount(ctx context.Context, a Account, first *Version, ev audit.Event) error
-	// UpdateAccount fails with fault.Conflict when the name is taken on its resource or a run is open.
+	// UpdateAccount fails with fault.Conflict when another account of its resource has one of its logins, when the login that
+	// is to go is in use, or when a run is open.
 	UpdateAccount(ctx context.Context, a Account, rev int64, ev audit.Event) error
 	// SetAccountValue makes v the current version, without any system being changed. It fails with fault.Conflict while a
 	// run is open, and with fault.Stale when v is not the next version.
 	SetAccountValue(ctx context.Context, accountID string, v Version, ev audit.Event) error
+	// SetSpareValue makes v the value that is known of the login of a pair which is not in use. It fails as SetAccountValue
+	// does, and with fault.Conflict when the account is no pair with a login in use.
+	SetSpareValue(ctx context.Context, v Version, ev audit.Event) error
 	// DeleteAccount fails with fault.Conflict while it is mapped, a run is open or it is a reconcile account.
 	DeleteAccount(ctx context.Context, id string, rev int64, ev audit.Event) error
 }
@@ -50,6 +55,8 @@ type Types interface {
 	CheckSettings(typ string, settings map[string]string) error
 	// CanReconcile reports whether an account of the type can repair others.
 	CanReconcile(typ string) bool
+	// CanAlternate reports whether two accounts of the type can be a pair: whether it can tell how their rights differ.
+	CanAlternate(typ string) bool
 	// CanOverlap reports whether an account of the type can take two values at once.
 	CanOverlap(typ string) bool
 	// CanBeInside reports whether resources of the type can be reached through a cluster.
@@ -184,8 +191,9 @@ func (s *Accounts) DeleteResource(ctx context.Context, actor identity.Actor, id 
 	return s.Store.DeleteResource(ctx, id, rev, resourceEvent(actor, "resource.delete", r))
 }
 
-// CreateAccount makes an account, with its present value if it is known.
-func (s *Accounts) CreateAccount(ctx context.Context, actor identity.Actor, resourceID, name string, value *vault.Value) (Account, error) {
+// CreateAccount makes an account, with its present value if it is known. With the name of a second login it is a pair,
+// whose first login is in use.
+func (s *Accounts) CreateAccount(ctx context.Context, actor identity.Actor, resourceID, name, pair string, value *vault.Value) (Account, error) {
 	r, err := s.Store.Resource(ctx, resourceID)
 	if err != nil {
 		return Account{}, err
@@ -198,6 +206,11 @@ func (s *Accounts) CreateAccount(ctx context.Context, actor identity.Actor, reso
 	}
 	a := Account{ID: uuid.Must(uuid.NewV7()).String(), ResourceID: resourceID, Name: name, State: AccountUnverified, CreatedAt: time.Now().UTC()}
 	ev := accountEvent(actor, "account.create", a)
+	if pair != "" {
+		if ev, err = s.pair(ctx, &a, alternating, pair, ev); err != nil {
+			return Account{}, err
+		}
+	}
 	var first *Version
 	if value != nil {
 		if err := notEmpty(*value); err != nil {
@@ -221,10 +234,14 @@ func accountEvent(actor identity.Actor, action string, a Account) audit.Event {
 // AccountChange is what to change of an account: one of its members.
 type AccountChange struct {
 	Name *string
-	// Strategy is "single", "overlap", or empty for what the type is best at.
+	// Strategy is "single", "overlap", "alternating", or empty for what the type is best at.
 	Strategy *string
-	// Value stores a credential that was changed elsewhere.
+	// Pair is the second login of an account that alternates.
+	Pair *string
+	// Value stores a credential that was changed elsewhere; of a pair that of the login in use.
 	Value *vault.Value
+	// Spare stores the value of the login of a pair that is not in use.
+	Spare *vault.Value
 }
 
 // ChangeAccount changes what is not nil. The system itself is not touched. It fails with fault.Stale when rev is not the
@@ -235,11 +252,18 @@ func (s *Accounts) ChangeAccount(ctx context.Context, actor identity.Actor, id s
 		return a, err
 	}
 	ev := accountEvent(actor, "account.update", a)
-	if change.Value != nil {
-		if change.Name != nil || change.Strategy != nil {
-			return a, fault.New(fault.Invalid, "change the value, or the rest, one at a time")
+	if value := cmp.Or(change.Value, change.Spare); value != nil {
+		if change.Name != nil || change.Strategy != nil || change.Pair != nil || change.Value != nil && change.Spare != nil {
+			return a, fault.New(fault.Invalid, "change a value, or the rest, one at a time")
 		}
-		if err := s.store(ctx, actor, a, rev, *change.Value, ev.With("value", "typed")); err != nil {
+		keep := s.Store.SetAccountValue
+		ev = ev.With("value", "typed")
+		if change.Spare != nil {
+			keep, ev = func(ctx context.Context, _ string, v Version, ev audit.Event) error {
+				return s.Store.SetSpareValue(ctx, v, ev)
+			}, ev.With("of", "the login that is not in use")
+		}
+		if err := s.store(ctx, actor, a, rev, *value, ev, keep); err != nil {
 			return a, err
 		}
 		return s.Store.Account(ctx, id)
@@ -250,11 +274,19 @@ func (s *Accounts) ChangeAccount(ctx context.Context, actor identity.Actor, id s
 		}
 		a.Name, ev = *change.Name, ev.With("name", *change.Name)
 	}
-	if change.Strategy != nil {
-		if err := s.checkStrategy(ctx, a, *change.Strategy); err != nil {
+	if change.Strategy != nil || change.Pair != nil || a.Pair != "" && change.Name != nil {
+		strategy, pair := a.Strategy, a.Pair
+		if change.Strategy != nil {
+			strategy, ev = *change.Strategy, ev.With("strategy", *change.Strategy)
+		}
+		if change.Pair != nil {
+			pair = *change.Pair
+		} else if strategy != alternating {
+			pair = ""
+		}
+		if ev, err = s.pair(ctx, &a, strategy, pair, ev); err != nil {
 			return a, err
 		}
-		a.Strategy, ev = *change.Strategy, ev.With("strategy", *change.Strategy)
 	}
 	if err := s.Store.UpdateAccount(ctx, a, rev, ev); err != nil {
 		return a, err
@@ -262,18 +294,43 @@ func (s *Accounts) ChangeAccount(ctx context.Context, actor identity.Actor, id s
 	return s.Store.Account(ctx, id)
 }
 
-func (s *Accounts) checkStrategy(ctx context.Context, a Account, strategy string) error {
-	if strategy != "overlap" {
-		return nil
+// alternating is the strategy of a pair.
+const alternating = "alternating"
+
+// pair gives a its strategy and its second login, which belong together.
+func (s *Accounts) pair(ctx context.Context, a *Account, strategy, pair string, ev audit.Event) (audit.Event, error) {
+	bad := func(field, msg, cure string) error {
+		return fault.New(fault.Invalid, "%s", msg).WithField(field).WithCure("%s", cure)
 	}
 	r, err := s.Store.Resource(ctx, a.ResourceID)
-	if err == nil && !s.Types.CanOverlap(r.Type) {
-		err = fault.New(fault.Invalid, "accounts of type %s take one value at a time", r.Type).WithField("strategy").WithCure("use single")
+	switch {
+	case err != nil:
+		return ev, err
+	case strategy == "overlap" && !s.Types.CanOverlap(r.Type):
+		return ev, bad("strategy", "accounts of type "+r.Type+" take one value at a time", "use single")
+	case strategy == alternating && !s.Types.CanAlternate(r.Type):
+		return ev, bad("strategy", "Keyturn cannot compare the rights of two accounts of type "+r.Type+", so they cannot stand in for each other", "use single or overlap")
+	case strategy == alternating && pair == "":
+		return ev, bad("pair", "an account that alternates needs a second login", "name it")
+	case strategy != alternating && pair != "":
+		return ev, bad("pair", "only an account that alternates has a second login", "leave it out, or choose alternating")
+	case pair == a.Name:
+		return ev, bad("pair", "both logins of the pair are the same", "name another one")
 	}
-	return err
+	if pair != "" {
+		if err := checkName(pair, "pair"); err != nil {
+			return ev, err
+		}
+	}
+	if pair != a.Pair {
+		ev = ev.With("pair", pair)
+	}
+	a.Strategy, a.Pair = strategy, pair
+	return ev, nil
 }
 
-func (s *Accounts) store(ctx context.Context, actor identity.Actor, a Account, rev int64, value vault.Value, ev audit.Event) error {
+func (s *Accounts) store(ctx context.Context, actor identity.Actor, a Account, rev int64, value vault.Value, ev audit.Event,
+	keep func(context.Context, string, Version, audit.Event) error) error {
 	if err := notEmpty(value); err != nil {
 		return err
 	}
@@ -288,7 +345,7 @@ func (s *Accounts) store(ctx context.Context, actor identity.Actor, a Account, r
 	if err != nil {
 		return err
 	}
-	return s.Store.SetAccountValue(ctx, a.ID, *v, ev)
+	return keep(ctx, a.ID, *v, ev)
 }
 
 // DeleteAccount deletes an account and its versions.

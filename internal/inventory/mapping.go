@@ -60,6 +60,8 @@ type MapStore interface {
 	Account(ctx context.Context, id string) (Account, error)
 	Secret(ctx context.Context, id string) (Secret, error)
 	Sealed(ctx context.Context, accountID string, number int64) (vault.Sealed, error)
+	// Login returns whose value a version is; empty for the account's name.
+	Login(ctx context.Context, accountID string, number int64) (string, error)
 	LastVersion(ctx context.Context, accountID string) (int64, error)
 	// MappingOf returns the mapping of a key. It fails with fault.NotFound when there is none.
 	MappingOf(ctx context.Context, secretID, key string) (Mapping, error)
@@ -116,6 +118,9 @@ func (s *Mapper) Compare(ctx context.Context, accountID string, at Entry) (Compa
 		c.Reason = "who owns the key could not be read: " + publicReason(err)
 	}
 	c.Owner, c.Advice = owner, advice
+	if at.Place.HasUser() {
+		return c, nil
+	}
 	fp := p.fingerprint // what the account holds, or would
 	if p.result == NoValue {
 		fp = s.Vault.Fingerprint(p.part.Password)
@@ -139,6 +144,7 @@ type pair struct {
 	key         Key
 	value       vault.Value       // the key's
 	part        composite.Part    // of value, at the place that was asked for
+	user        string            // the account's login that is in use
 	fingerprint vault.Fingerprint // of the account's current value
 	result      Result
 	reason      string
@@ -195,21 +201,43 @@ func (s *Mapper) look(ctx context.Context, place composite.Spec, p *pair) error 
 		p.result, p.reason = Unreadable, publicReason(p.unreadable)
 		return nil
 	}
-	if p.account.Current == 0 {
+	var err error
+	if p.user, err = s.login(ctx, p.account); err != nil {
+		return err
+	}
+	var value vault.Value
+	switch {
+	case p.account.Current > 0:
+		if value, err = s.open(ctx, p.account.ID, p.account.Current); err != nil {
+			return err
+		}
+		defer value.Wipe()
+	case place.Holds != composite.HoldsUser:
 		p.result = NoValue
 		return nil
 	}
-	value, err := s.open(ctx, p.account.ID, p.account.Current)
-	if err != nil {
-		return err
+	switch place.Holds {
+	case composite.HoldsUser:
+		p.fingerprint = s.Vault.Fingerprint(vault.NewValue([]byte(p.user)))
+	case composite.HoldsBoth:
+		p.fingerprint = s.Vault.Fingerprint(composite.Both(p.user, value))
+	default:
+		p.fingerprint = s.Vault.Fingerprint(value)
 	}
-	defer value.Wipe()
-	p.fingerprint = s.Vault.Fingerprint(value)
 	p.result = Differs
-	if p.part.Holds(value) {
+	if p.part.Stands(p.user, value) {
 		p.result = Equal
 	}
 	return nil
+}
+
+// login returns the login of an account that is in use.
+func (s *Mapper) login(ctx context.Context, a Account) (string, error) {
+	if a.Pair == "" || a.Current == 0 {
+		return a.Name, nil
+	}
+	login, err := s.Store.Login(ctx, a.ID, a.Current)
+	return cmp.Or(login, a.Name), err
 }
 
 // keyValue opens the stored value of one key.
@@ -255,7 +283,10 @@ func (s *Mapper) Map(ctx context.Context, actor identity.Actor, accountID string
 	var stands *vault.Fingerprint // at a place that is a part of the value
 	if !at.Place.IsWhole() {
 		stands = partPrint(s.Vault, at.Place, p.value)
-		ev = ev.With("format", string(at.Place.Format))
+		ev = ev.With("format", string(cmp.Or(at.Place.Format, composite.Whole)))
+	}
+	if at.Place.HasUser() {
+		ev = ev.With("holds", string(at.Place.Holds))
 	}
 	if m.OnWrite != "restart" {
 		ev = ev.With("onWrite", m.OnWrite)
@@ -269,9 +300,15 @@ func (s *Mapper) Map(ctx context.Context, actor identity.Actor, accountID string
 	case p.result == Mapped:
 		return Mapping{}, fault.New(fault.Conflict, "%s", p.reason).WithCode("key-mapped").
 			WithCure("delete that mapping first: a key belongs to one account at most")
+	case p.account.Pair != "" && !at.Place.HasUser() && p.part.User != nil:
+		return Mapping{}, fault.New(fault.Invalid, "the account is a pair of logins, and the user name that stands there has to change with the password").WithField("holds").
+			WithCure("say that the key holds both").WithUnchanged("nothing was mapped")
 	case p.result == Equal:
 		m.Written, m.State, m.Fingerprint = p.account.Current, InSync, expected(p, stands)
 	case p.result == NoValue && keep != KeepVault || p.result == Differs && keep == KeepCluster:
+		if err = adoptable(p, at.Place); err != nil {
+			return Mapping{}, err
+		}
 		if adopted, err = s.adopt(ctx, actor, p); err != nil {
 			return Mapping{}, err
 		}
@@ -296,6 +333,20 @@ func expected(p pair, stands *vault.Fingerprint) vault.Fingerprint {
 		return *stands
 	}
 	return p.key.Fingerprint
+}
+
+// adoptable fails with fault.Invalid when what stands at the place cannot become the account's value.
+func adoptable(p pair, place composite.Spec) error {
+	refused := func(msg, cure string) error {
+		return fault.New(fault.Invalid, "%s", msg).WithField("keep").WithCure("%s", cure).WithUnchanged("nothing was mapped")
+	}
+	switch {
+	case place.Holds == composite.HoldsUser:
+		return refused("the key holds another user name than the account's", "keep the vault's: the next reset writes it; or rename the account")
+	case place.Holds == composite.HoldsBoth && *p.part.User != p.user:
+		return refused("the key holds the password of another user name", "keep the vault's: the next reset writes both; or map the account of that name")
+	}
+	return nil
 }
 
 // adopt returns what stands at the place as the account's next version.

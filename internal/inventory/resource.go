@@ -48,8 +48,10 @@ type Account struct {
 	Reason     string
 	VerifiedAt time.Time
 	Current    int64 // number of the current version; 0 if none was stored yet
-	// Strategy is how its values follow each other: "single", "overlap", or empty for what its type is best at.
-	Strategy  string
+	// Strategy is how its values follow each other: "single", "overlap", "alternating", or empty for what its type is best at.
+	Strategy string
+	// Pair is the second login of an account whose strategy is alternating; empty for any other.
+	Pair      string
 	CreatedAt time.Time
 	Rev       int64
 }

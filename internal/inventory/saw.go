@@ -127,10 +127,7 @@ func partPrint(ring interface {
 		return nil
 	}
 	defer part.Password.Wipe()
-	fp := ring.Fingerprint(part.Password)
-	if part.Hashed {
-		fp = ring.Fingerprint(value)
-	}
+	fp := ring.Fingerprint(part.Known())
 	return &fp
 }
 

@@ -40,6 +40,8 @@ type Version struct {
 	CreatedAt time.Time
 	RetiredAt time.Time
 	Sealed    vault.Sealed
+	// Login is whose value it is; empty for the account's name. Only versions of a pair have another.
+	Login string
 }
 
 // VersionRecord is what the sealed value of a version is bound to.

@@ -35,7 +35,8 @@ type Store interface {
 	// of an earlier try of this run becomes retired.
 	Mint(ctx context.Context, run Run, sealed vault.Sealed, ev audit.Event) error
 	// Advance stores run as it is: step, state, reasons. When the step is verified, run.New becomes current, run.Old
-	// previous, and the account verified if run.Proved; when it is retired, run.Old becomes retired; when the state is rolled back, run.New becomes retired.
+	// previous, and the account verified if run.Proved; when it is retired, run.Old becomes retired, of a pair what its login
+	// took before; when the state is rolled back, run.New becomes retired.
 	Advance(ctx context.Context, run Run, ev audit.Event) error
 	// Writes returns the mapped keys of the run's account, with what this run has stored of each.
 	Writes(ctx context.Context, run Run) ([]Write, error)
@@ -253,6 +254,9 @@ func Backoff(tries int) time.Duration {
 func (e *Engine) event(run Run, action string) audit.Event {
 	ev := audit.New(worker, action, audit.Object{Kind: "account", ID: run.AccountID, Name: run.AccountName})
 	ev.Run = run.ID
+	if run.Strategy == Alternating {
+		ev = ev.With("login", run.user())
+	}
 	return ev
 }
 

@@ -75,14 +75,16 @@ func (f *Forecaster) outlook(ctx context.Context, accountID string) (Outlook, er
 	if target, err := f.Resets.Targets.Open(ctx, accountID); err == nil {
 		o.Remote = target.Remote()
 	}
-	if o.Writes, err = f.Store.Writes(ctx, Run{AccountID: accountID}); err != nil {
+	writes, err := f.Store.Writes(ctx, Run{AccountID: accountID})
+	if err != nil {
 		return o, err
 	}
+	o.Writes = o.Account.tell(writes)
 	if o.Pace, err = f.Store.Pace(ctx, accountID); err != nil {
 		return o, err
 	}
 	if o.Account.Current > 0 {
-		value, err := f.current(ctx, o.Account)
+		value, err := f.version(ctx, o.Account, o.Account.Current)
 		if err != nil {
 			return o, err
 		}
@@ -92,12 +94,12 @@ func (f *Forecaster) outlook(ctx context.Context, accountID string) (Outlook, er
 	return o, err
 }
 
-func (f *Forecaster) current(ctx context.Context, account Account) (vault.Value, error) {
-	sealed, err := f.Store.Sealed(ctx, account.ID, account.Current)
+func (f *Forecaster) version(ctx context.Context, account Account, number int64) (vault.Value, error) {
+	sealed, err := f.Store.Sealed(ctx, account.ID, number)
 	if err != nil {
 		return vault.Value{}, err
 	}
-	return f.Vault.Open(vault.Record{Kind: "version", ID: account.ID, Version: account.Current}, sealed)
+	return f.Vault.Open(vault.Record{Kind: "version", ID: account.ID, Version: number}, sealed)
 }
 
 // views looks at the clusters of writes, all at once.

@@ -158,7 +158,7 @@ func places(writes []Write) []place {
 func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value vault.Value) error {
 	credential := e.Vault.Fingerprint(value)
 	for i := range writes {
-		writes[i].Proof.Value = credential
+		writes[i].Proof.Value, writes[i].User, writes[i].Pair = credential, run.user(), run.Strategy == Alternating
 	}
 	byNamespace := map[[2]string][]place{}
 	for _, p := range places(writes) {
@@ -304,6 +304,7 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 			d.patch[w.Key] = next
 		}
 	}
+	d.together()
 	return d
 }
 

@@ -107,13 +107,17 @@ func (r *Reconciler) probe(ctx context.Context, row RestoredAccount, account Acc
 	}
 	var have copies
 	if account.Current > 0 {
-		switch answer, cause := target.Prove(ctx, all[0].value); answer {
+		switch answer, cause := target.As(account.Login).Prove(ctx, all[0].value); answer {
 		case Accepted:
 			row.State, row.Reason, row.Cure = RestoredVerified, "", ""
 			return r.Store.SettleRestored(ctx, row, false, ev.With("state", string(row.State)))
 		case NoAnswer:
 			return r.unresolved(ctx, row, false, "the system did not answer: "+reason(cause), cure(cause, "bring it back, then check the account again"), ev)
 		}
+	}
+	if account.Strategy == Alternating { // a value alone does not say whose it is
+		return r.unresolved(ctx, row, account.Current > 0, "the system refuses the stored value of the login in use, and those of a pair are not guessed",
+			"store what the two logins take with \"keyturn account edit\", then check the account again; with a reconcile account, accept it and reset it afterwards", ev)
 	}
 	if have, err = r.copies(ctx, account.ID); err != nil {
 		return err

@@ -214,7 +214,7 @@ func (s *Rehearsals) steps(ctx context.Context, by identity.Actor, account Accou
 		return append(steps, failedStep(RehearseWrite, account.Name, err)), nil
 	}
 	byCluster := map[string][]Write{}
-	for _, w := range writes {
+	for _, w := range account.tell(writes) {
 		byCluster[w.ClusterID] = append(byCluster[w.ClusterID], w)
 	}
 	found := make([][]RehearsalStep, len(byCluster))
@@ -252,9 +252,12 @@ func (s *Rehearsals) system(ctx context.Context, by identity.Actor, account Acco
 		privilege.State, privilege.Reason = StepSkipped, "without a login of the account its right to change itself cannot be tried"
 		return []RehearsalStep{login, privilege}, nil
 	}
-	value := vault.NewValue(nil)
-	if account.Current > 0 {
-		if value, err = s.current(ctx, account); err != nil {
+	value, stored := vault.NewValue(nil), account.Current
+	if account.Strategy == Alternating {
+		target, stored = target.As(account.Idle()), account.Spare
+	}
+	if stored > 0 {
+		if value, err = s.version(ctx, account, stored); err != nil {
 			return nil, err
 		}
 	}

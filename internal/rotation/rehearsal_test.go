@@ -99,7 +99,8 @@ func (k *shelf) Run(context.Context, string) (Run, error)           { return k.r
 func (k *shelf) CancelRun(context.Context, Run, string, audit.Event) error {
 	return nil
 }
-func (k *shelf) Record(context.Context, audit.Event) error { return nil }
+func (k *shelf) KeepStuck(context.Context, Run, string, audit.Event) error { return nil }
+func (k *shelf) Record(context.Context, audit.Event) error                 { return nil }
 func (k *shelf) SetVerified(context.Context, string, int64, AccountState, string, time.Time, audit.Event) error {
 	return nil
 }

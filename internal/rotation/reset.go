@@ -21,6 +21,37 @@ type Account struct {
 	Current    int64 // number of the current version; 0 if there is none
 	// Strategy is that of its resets; empty for the best that its system can.
 	Strategy Strategy
+	// Login is the login that the current version belongs to; empty for the account's name. The rest is of a pair.
+	Login string
+	// Pair is the second login. Spare is the newest version that the login takes which is not in use; 0 if none is known.
+	Pair  string
+	Spare int64
+	// Unsettled is the run that put the current login into use, if it was ended before everybody had it.
+	Unsettled string
+}
+
+// Idle is the login of a pair that nobody uses. Before any value is known it is the first.
+func (a Account) Idle() string {
+	if a.Current > 0 && a.Login == "" {
+		return a.Pair
+	}
+	return ""
+}
+
+// tell says of each write which user name a reset would put beside the value.
+func (a Account) tell(writes []Write) []Write {
+	for i := range writes {
+		writes[i].User, writes[i].Pair = cmp.Or(a.Idle(), a.Name), a.Strategy == Alternating
+	}
+	return writes
+}
+
+// Beside is the other one.
+func (a Account) Beside() string {
+	if a.Idle() == "" {
+		return a.Pair
+	}
+	return ""
 }
 
 // AccountState is what a login with the stored value showed. The words are those of client/state.
@@ -50,7 +81,8 @@ type ResetStore interface {
 	Sealed(ctx context.Context, accountID string, version int64) (vault.Sealed, error)
 	// OpenRun stores a new run, with its given value as the pending version run.New. It fails with fault.Conflict while
 	// another run of the account is open and with fault.Stale when run.Old is not current any more. The run that it reverts
-	// is ended first, and fails it with fault.Conflict when it cannot be rolled back any more.
+	// is ended first, and fails it with fault.Conflict when it cannot be rolled back any more. So does a version to restore
+	// of a pair that is not of run.Login.
 	OpenRun(ctx context.Context, run Run, given Given, sealed vault.Sealed, ev audit.Event) error
 	Requeue(ctx context.Context, runID string, ev audit.Event) error
 	Run(ctx context.Context, runID string) (Run, error)
@@ -104,8 +136,13 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	}
 	now := time.Now().UTC()
 	run := Run{ID: uuid.Must(uuid.NewV7()).String(), AccountID: account.ID, State: Queued, Step: Planned, Begun: Planned, Old: account.Current,
-		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Reverts: r.Reverts, Plan: r.Plan, Strategy: Single}
-	if !r.Repair {
+		Policy: r.Policy, StartedBy: actor, CreatedAt: now, UpdatedAt: now, Due: r.Due, Reverts: r.Reverts, Restores: r.Version, Plan: r.Plan, Strategy: Single}
+	switch {
+	case account.Strategy == Alternating:
+		if run, err = s.alternate(account, run, r); err != nil {
+			return Run{}, err
+		}
+	case !r.Repair:
 		if run.Strategy, err = s.strategy(ctx, account); err != nil {
 			return Run{}, err
 		}
@@ -113,6 +150,9 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 	ev := audit.New(actor, "account.reset", audit.Object{Kind: "account", ID: account.ID, Name: account.Name, Parent: account.ResourceID}).WithRun(run.ID)
 	if r.Reverts != "" {
 		ev = ev.With("reverts", r.Reverts)
+	}
+	if run.Strategy == Alternating {
+		ev = ev.With("login", cmp.Or(run.Login, account.Name))
 	}
 	if r.Why != "" {
 		ev = ev.With("why", r.Why)
@@ -153,7 +193,10 @@ func (s *Resets) refusedPlan(ctx context.Context, ev audit.Event, why error) err
 // strategy is the account's own; without one the old value stays valid for as long as the system can keep it so. An account
 // whose value is not known has none to keep.
 func (s *Resets) strategy(ctx context.Context, account Account) (Strategy, error) {
-	if account.Strategy == Single || account.Current == 0 {
+	switch {
+	case account.Strategy == Alternating:
+		return Alternating, nil
+	case account.Strategy == Single || account.Current == 0:
 		return Single, nil
 	}
 	target, err := s.Targets.Open(ctx, account.ID)
@@ -202,6 +245,9 @@ func (s *Resets) given(ctx context.Context, account Account, r Reset) (*vault.Va
 	target, err := s.Targets.Open(ctx, account.ID)
 	if err != nil {
 		return nil, "", err
+	}
+	if account.Strategy == Alternating {
+		target = target.As(account.Idle())
 	}
 	if !target.Remote() {
 		return value, source, nil
@@ -335,7 +381,7 @@ func (s *Resets) Verify(ctx context.Context, actor identity.Actor, accountID str
 	if err != nil {
 		return Checked{}, err
 	}
-	answer, err := target.Prove(ctx, value)
+	answer, err := target.As(account.Login).Prove(ctx, value)
 	out.At = time.Now().UTC()
 	switch answer {
 	case Accepted:

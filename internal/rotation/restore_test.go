@@ -142,8 +142,15 @@ func (c counted) Generate(ctx context.Context, p string) (vault.Value, error) {
 }
 func (c counted) Prepare(v vault.Value) (vault.Value, error) { return c.l.Prepare(v) }
 func (c counted) Change(ctx context.Context, a, b, p vault.Value) (Outcome, error) {
-	c.l.t.Error("a reconciliation changed something")
+	c.l.t.Errorf("a reconciliation changed something")
 	return c.l.Change(ctx, a, b, p)
+}
+func (c counted) As(string) Target { return c }
+func (c counted) Rehearse(ctx context.Context, v vault.Value) (string, error) {
+	return c.l.Rehearse(ctx, v)
+}
+func (c counted) Compare(ctx context.Context, v vault.Value, other string) ([]string, error) {
+	return c.l.Compare(ctx, v, other)
 }
 func (c counted) Overlaps() bool { return false }
 func (c counted) Add(ctx context.Context, a, b, p vault.Value) (Outcome, error) {

@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -22,7 +23,7 @@ type EndStore interface {
 // canGiveUp reports whether the run can be rolled back without locking anybody out: the system takes both values. A run
 // that only has the old one left to retire is none to undo, and one that undoes another is not undone itself.
 func (r Run) canGiveUp() bool {
-	return r.Strategy == Overlap && r.Old != 0 && r.Reverts == "" && (r.Step == Verified || r.Step == Published)
+	return (r.Strategy == Overlap || r.Strategy == Alternating) && r.Old != 0 && r.Reverts == "" && (r.Step == Verified || r.Step == Published)
 }
 
 // CanRollBack says whether the value before a run's can be set again: its own is in use, and it does not go on by itself.
@@ -71,6 +72,18 @@ func (s *Resets) GiveUp(ctx context.Context, runID string) error {
 	}
 	ev := audit.New(worker, "run.kept", audit.Object{Kind: "account", ID: run.AccountID}).WithRun(run.ID).Failed(reason(err))
 	return s.Store.KeepStuck(ctx, run, "it could not be rolled back: "+reason(err)+"; "+cure(err, "mend that and roll it back, or resume it"), ev)
+}
+
+// alternate makes run one of a pair: it sets a value for the login that nobody uses. Where consumers may still hold that one,
+// because the run before was ended on its way, only the value that it has may be published again.
+func (s *Resets) alternate(account Account, run Run, r Reset) (Run, error) {
+	run.Strategy, run.Login, run.Beside, run.Spare = Alternating, account.Idle(), account.Beside(), account.Spare
+	if account.Unsettled != "" && (r.Version == 0 || r.Version != account.Spare) {
+		return run, fault.New(fault.Conflict, "what reads the Secrets may still use %s: run %s, which was to give it %s, did not come to its end",
+			cmp.Or(run.Login, account.Name), account.Unsettled, cmp.Or(run.Beside, account.Name)).WithCode("pair-unsettled").
+			WithCure("set version %d again: it changes nothing on the system, and brings everybody to one login", account.Spare).WithUnchanged("nothing was changed")
+	}
+	return run, nil
 }
 
 // CanCancel says whether a run can be given up without a trace: it has sent nothing, is not under way, and undoes no other.

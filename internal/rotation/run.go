@@ -82,6 +82,9 @@ const (
 	Single Strategy = "single"
 	// Overlap: the account takes both values until every reader is proved to have the new one.
 	Overlap Strategy = "overlap"
+	// Alternating: the account is a pair of logins. A run sets a value for the one that nobody uses, publishes its name and
+	// value together, and leaves the other valid.
+	Alternating Strategy = "alternating"
 )
 
 // Run is one change of one credential. Runs are values: the engine returns new ones and the store keeps them.
@@ -104,6 +107,11 @@ type Run struct {
 
 	New int64 // number of the version that this run sets; 0 before minted
 	Old int64 // number of the version that was current when the run was planned; 0 if there was none
+	// Login is the login whose value this run sets, and Beside the one that it leaves alone, which Old belongs to; empty for
+	// the account's name. Spare is the version that Login took when the run was planned; 0 if that is not known. They are set
+	// under Alternating only.
+	Login, Beside string
+	Spare         int64
 	// Prepared is the text that is sent to the target, computed once so that sending it again changes nothing more.
 	Prepared vault.Sealed
 	// Minted counts the values that were made: one more after each that the target's policy refused.
@@ -125,6 +133,8 @@ type Run struct {
 	GivesUp bool
 	// Plan is the hash of the forecast that the run is bound to; empty for none.
 	Plan string
+	// Restores is the older version whose value is given; 0 of any other run. It is not stored.
+	Restores int64
 	// Due is the time by which a schedule began the run; zero of any other. It is not stored.
 	Due time.Time
 
@@ -164,8 +174,11 @@ type Write struct {
 	Key             string
 	OnWrite         OnWrite
 	Place           composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
-	State           WriteState
-	Reason, Cure    string
+	// User is the login that is written, and Pair says that it is one of two. The engine fills both in.
+	User         string
+	Pair         bool
+	State        WriteState
+	Reason, Cure string
 	// Taken names the one-shot writer whose key this run took over, if it did.
 	Taken string
 	At    time.Time

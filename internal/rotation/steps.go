@@ -17,9 +17,12 @@ func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
 	if run, err = e.await(ctx, run, policy); err != nil {
 		return run, err
 	}
-	target, err := e.Targets.Open(ctx, run.AccountID)
+	target, err := e.target(ctx, run)
 	if err != nil {
 		return e.unopened(ctx, run, err)
+	}
+	if run, err = e.mayAlternate(ctx, run, target); err != nil {
+		return run, err
 	}
 	run, _, err = e.begin(ctx, run, Minted)
 	if err != nil {
@@ -78,7 +81,7 @@ func (e *Engine) store(ctx context.Context, run Run, target Target, policy Polic
 // apply makes the target accept the new value. When the effect may have happened before, or its reply is lost, it asks
 // the target by logging in; it never assumes.
 func (e *Engine) apply(ctx context.Context, run Run) (Run, error) {
-	target, err := e.Targets.Open(ctx, run.AccountID)
+	target, err := e.target(ctx, run)
 	if err != nil {
 		return e.unopened(ctx, run, err)
 	}
@@ -96,7 +99,7 @@ func (e *Engine) apply(ctx context.Context, run Run) (Run, error) {
 	if err != nil {
 		return run, err
 	}
-	if again {
+	if again || run.Strategy == Alternating && run.Typed { // a login of a pair may have an older value already
 		if settled, after, err := e.settle(ctx, run, target, next, old); settled || err != nil {
 			return after, err
 		}
@@ -140,7 +143,7 @@ func (e *Engine) settle(ctx context.Context, run Run, target Target, next, old v
 		after, err = e.retry(ctx, run, "the target accepts the old value or the new one, and does not answer: "+reason(cause), "bring the target back; both values are in the vault")
 		return true, after, err
 	}
-	if run.Old == 0 {
+	if run.before() == 0 {
 		return false, run, nil
 	}
 	answer, cause = target.Login(ctx, old)
@@ -181,7 +184,7 @@ func (e *Engine) rejected(ctx context.Context, run Run, target Target, old vault
 // rollBack ends a run whose change was definitely refused, after proving that the old value is still valid.
 func (e *Engine) rollBack(ctx context.Context, run Run, target Target, old vault.Value, cause error) (Run, error) {
 	why := "the target refused the change: " + reason(cause)
-	if run.Old == 0 {
+	if run.before() == 0 {
 		return e.stop(ctx, run, RolledBack, why, cure(cause, "mend the cause and reset again"))
 	}
 	switch answer, _ := target.Login(ctx, old); answer {
@@ -197,7 +200,7 @@ func (e *Engine) rollBack(ctx context.Context, run Run, target Target, old vault
 
 // verify proves the new value by a fresh login. Storing the step makes it the current version.
 func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
-	target, err := e.Targets.Open(ctx, run.AccountID)
+	target, err := e.target(ctx, run)
 	if err != nil {
 		return e.unopened(ctx, run, err)
 	}
@@ -242,9 +245,15 @@ func (e *Engine) unapplied(ctx context.Context, run Run) (Run, error) {
 // retire makes the target refuse the old value from now on, and proves it. With one account and one value it does, as soon
 // as the new one is set; what is proved then is that nothing else keeps the old one alive.
 func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
-	target, err := e.Targets.Open(ctx, run.AccountID)
+	target, err := e.target(ctx, run)
 	if err != nil {
 		return e.unopened(ctx, run, err)
+	}
+	if target.Remote() && run.Strategy == Alternating {
+		if run, _, err = e.begin(ctx, run, RetiredOld); err != nil {
+			return run, err
+		}
+		return e.keepBoth(ctx, run, target)
 	}
 	if !target.Remote() || run.Old == 0 {
 		return e.passed(ctx, run, RetiredOld, "")
@@ -295,13 +304,13 @@ func (e *Engine) drop(ctx context.Context, run Run, target Target, old vault.Val
 	}
 }
 
-// values opens the new value, the old one (empty if there is none) and the prepared text.
+// values opens the new value, the one that the login had before (empty if there is none) and the prepared text.
 func (e *Engine) values(ctx context.Context, run Run) (next, old, prepared vault.Value, err error) {
 	if next, err = e.open(ctx, run, run.New); err != nil {
 		return
 	}
-	if run.Old > 0 {
-		if old, err = e.open(ctx, run, run.Old); err != nil {
+	if run.before() > 0 {
+		if old, err = e.open(ctx, run, run.before()); err != nil {
 			return
 		}
 	}

@@ -56,6 +56,11 @@ type Target interface {
 	// Rehearse shows that Change would be let do its work, without changing anything, and says what was shown as one sentence.
 	// It logs in as Change does. It fails with the code NotProvable where the system cannot tell.
 	Rehearse(ctx context.Context, old vault.Value) (proved string, err error)
+	// As returns the same system with another login of the account; empty for the account's name.
+	As(login string) Target
+	// Compare says in words in which rights and settings this login and another differ; none in nothing. It logs in with the
+	// resource's reconcile account, or as this login with value.
+	Compare(ctx context.Context, value vault.Value, other string) ([]string, error)
 	// Overlaps reports whether the account can take two values at once: whether Add and Drop may be called.
 	Overlaps() bool
 	// Add makes the target accept next beside old, and Drop makes it accept only next. Both log in as Change does, and both

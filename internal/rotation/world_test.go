@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/composite"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -33,7 +34,9 @@ type world struct {
 	leased     string
 	accepted   string // what the target accepts
 	also       string // what it accepts beside, if anything
-	rejects    int    // how many more values its policy refuses
+	beside     string // what the other login of a pair accepts
+	differ     []string
+	rejects    int // how many more values its policy refuses
 	changes    int
 	made       int
 	makes      string // what is generated; empty: another value each time
@@ -269,7 +272,7 @@ func (w *world) Advance(_ context.Context, run Run, ev audit.Event) error {
 				stage(run.Old, "previous")
 				stage(run.New, "current")
 			case RetiredOld:
-				stage(run.Old, "retired")
+				stage(run.before(), "retired")
 			}
 		}
 		if run.State == RolledBack {
@@ -307,6 +310,12 @@ func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []aud
 func (w *world) provedBy(run Run, n Write) {
 	at := w.secrets["c1/"+n.Name]
 	stands := w.plain(run.New)
+	switch n.Place.Holds {
+	case composite.HoldsUser:
+		stands = run.user()
+	case composite.HoldsBoth:
+		stands = text(composite.Both(run.user(), vault.NewValue([]byte(stands))))
+	}
 	if n.Place.Hashed() {
 		stands = at.data[n.Key]
 	}

@@ -14,13 +14,16 @@ import (
 )
 
 // AddAccount stores an account, its first version where one is given (its Number is then 1), and the grant of its owner
-// if one is given. It fails with fault.Conflict when the resource has an account of that name.
+// if one is given. It fails with fault.Conflict when an account of the resource has that name, or one of its logins.
 func (s *Store) AddAccount(ctx context.Context, a inventory.Account, first *inventory.Version, owner *access.Grant, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
-		_, err := exec(ctx, tx, `INSERT INTO accounts (id, resource_id, name, state, reason, verified_at, current, created_at, rev, strategy)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1,$9)`,
-			a.ID, a.ResourceID, a.Name, string(a.State), a.Reason, micro(a.VerifiedAt), a.Current, micro(a.CreatedAt), a.Strategy)
+		_, err := exec(ctx, tx, `INSERT INTO accounts (id, resource_id, name, state, reason, verified_at, current, created_at, rev, strategy, pair)
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,1,$9,$10)`,
+			a.ID, a.ResourceID, a.Name, string(a.State), a.Reason, micro(a.VerifiedAt), a.Current, micro(a.CreatedAt), a.Strategy, a.Pair)
 		if err != nil {
+			return err
+		}
+		if err := takeLogins(ctx, tx, a); err != nil {
 			return err
 		}
 		if first != nil {
@@ -36,11 +39,11 @@ func (s *Store) AddAccount(ctx context.Context, a inventory.Account, first *inve
 	})
 }
 
-const accountColumns = `id, resource_id, name, state, reason, verified_at, current, created_at, rev, strategy`
+const accountColumns = `id, resource_id, name, state, reason, verified_at, current, created_at, rev, strategy, pair`
 
 func scanAccount(r scanner) (a inventory.Account, err error) {
 	var verified, created int64
-	err = r.Scan(&a.ID, &a.ResourceID, &a.Name, &a.State, &a.Reason, &verified, &a.Current, &created, &a.Rev, &a.Strategy)
+	err = r.Scan(&a.ID, &a.ResourceID, &a.Name, &a.State, &a.Reason, &verified, &a.Current, &created, &a.Rev, &a.Strategy, &a.Pair)
 	a.VerifiedAt, a.CreatedAt = instant(verified), instant(created)
 	return a, err
 }
@@ -53,27 +56,31 @@ func (s *Store) Account(ctx context.Context, id string) (inventory.Account, erro
 
 // Versions returns an account's or a Secret's versions, newest first.
 func (s *Store) Versions(ctx context.Context, accountID string) ([]inventory.Version, error) {
-	return queryAll(ctx, s.read(ctx), scanVersion, `SELECT account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed
+	return queryAll(ctx, s.read(ctx), scanVersion, `SELECT account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed, login
 		FROM versions WHERE account_id = $1 ORDER BY number DESC`, accountID)
 }
 
 func scanVersion(r scanner) (v inventory.Version, err error) {
 	var created, retired int64
 	var sealed []byte
-	err = r.Scan(&v.AccountID, &v.Number, &v.Stage, &v.Source, &v.ActorID, &v.ActorName, &created, &retired, &sealed)
+	err = r.Scan(&v.AccountID, &v.Number, &v.Stage, &v.Source, &v.ActorID, &v.ActorName, &created, &retired, &sealed, &v.Login)
 	v.CreatedAt, v.RetiredAt, v.Sealed = instant(created), instant(retired), vault.Sealed(sealed)
 	return v, err
 }
 
-// UpdateAccount stores the name, the state, the reason and the strategy of a. It fails with fault.Stale when rev is not the stored one,
-// and with fault.Conflict while a run is open, which logs in by the name, or when another account has the name.
+// UpdateAccount stores the name, the state, the reason, the strategy and the second login of a. It fails with fault.Stale when rev is not the stored one,
+// and with fault.Conflict while a run is open, which logs in by the name, when another account has one of the logins, or when the second login is the one in use and
+// another is to take its place.
 func (s *Store) UpdateAccount(ctx context.Context, a inventory.Account, rev int64, ev audit.Event) error {
 	return s.write(ctx, func(tx *Tx) error {
 		if err := noOpenRun(ctx, tx, `SELECT $1`, a.ID); err != nil {
 			return err
 		}
-		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, strategy = $6, planned = 0, rev = rev + 1 WHERE id = $1 AND rev = $2`,
-			a.ID, rev, a.Name, string(a.State), a.Reason, a.Strategy)
+		if err := changeLogins(ctx, tx, a); err != nil {
+			return err
+		}
+		err := execOne(ctx, tx, stale("account"), `UPDATE accounts SET name = $3, state = $4, reason = $5, strategy = $6, pair = $7, planned = 0, rev = rev + 1 WHERE id = $1 AND rev = $2`,
+			a.ID, rev, a.Name, string(a.State), a.Reason, a.Strategy, a.Pair)
 		if err != nil {
 			return err
 		}
@@ -139,7 +146,10 @@ func (s *Store) SetAccountValue(ctx context.Context, accountID string, v invento
 // becomeCurrent stores v as the current version of its account: the one before becomes previous, the account unverified,
 // and keys that were in sync are behind.
 func becomeCurrent(ctx context.Context, tx *Tx, v inventory.Version) error {
-	if err := restageAll(ctx, tx, v.AccountID, inventory.Previous, inventory.Retired); err != nil {
+	if err := currentLogin(ctx, tx, &v); err != nil {
+		return err
+	}
+	if err := restageLogin(ctx, tx, v.AccountID, v.Login, inventory.Previous, inventory.Retired); err != nil {
 		return err
 	}
 	if err := restageAll(ctx, tx, v.AccountID, inventory.Current, inventory.Previous); err != nil {
@@ -155,7 +165,8 @@ func becomeCurrent(ctx context.Context, tx *Tx, v inventory.Version) error {
 	if err != nil {
 		return err
 	}
-	_, err = exec(ctx, tx, `UPDATE mappings SET state = 'behind', reason = 'a newer value was stored', rev = rev + 1 WHERE account_id = $1 AND state = 'in_sync'`, v.AccountID)
+	_, err = exec(ctx, tx, `UPDATE mappings SET state = 'behind', reason = 'a newer value was stored', rev = rev + 1 WHERE account_id = $1 AND state = 'in_sync'
+		AND place NOT LIKE '%"holds":"username"%'`, v.AccountID)
 	return err
 }
 
@@ -261,6 +272,7 @@ type AccountRow struct {
 	ChangedAt                  time.Time        // when the current version was made; zero if there is none
 	Mappings                   map[string]int64 // its mapped keys by state; never nil
 	OpenRun                    string           // id of the run that has not ended; empty if there is none
+	Login                      string           // of a pair: the one in use
 	Policy                     string           // name of the policy that applies
 	Plan                       rotation.Plan
 	// Readiness is ready, not_ready, stale or unknown, and ReadyReason why; RehearsedAt is zero if there was no rehearsal.
@@ -310,11 +322,11 @@ func (s *Store) Accounts(ctx context.Context, v Viewer, q AccountQuery) (Page[Ac
 		sorts: map[string]column{"name": {expr: `x.name`}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true},
 			"verified": {expr: `x.verified_at`, number: true}, "next": {expr: due, number: true}},
 		columns: ofX(accountColumns) + `, r.name, r.type, COALESCE((SELECT created_at FROM versions WHERE account_id = x.id AND number = x.current), 0),
-			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), COALESCE(pol.name, ''), x.policy_id, x.because, x.next_at, x.next_why, x.overdue_at, x.check_at, x.rehearse_at, x.readiness, x.ready_reason, x.rehearsed_at, ` + v.level(reachesAccount),
+			COALESCE((SELECT id FROM runs WHERE account_id = x.id AND state NOT IN ('done', 'rolled_back', 'cancelled')), ''), CASE WHEN x.pair = '' THEN '' ELSE COALESCE((SELECT NULLIF(login, '') FROM versions WHERE account_id = x.id AND number = x.current), x.name) END, COALESCE(pol.name, ''), x.policy_id, x.because, x.next_at, x.next_why, x.overdue_at, x.check_at, x.rehearse_at, x.readiness, x.ready_reason, x.rehearsed_at, ` + v.level(reachesAccount),
 		joins: `JOIN resources r ON r.id = x.resource_id LEFT JOIN policies pol ON pol.id = x.policy_id`,
 		scan: func(r scanner) (row AccountRow, err error) {
 			var changed, next, overdue, check, rehearse, rehearsed int64
-			row.Account, err = scanAccount(wider{row: r, after: []any{&row.ResourceName, &row.ResourceType, &changed, &row.OpenRun,
+			row.Account, err = scanAccount(wider{row: r, after: []any{&row.ResourceName, &row.ResourceType, &changed, &row.OpenRun, &row.Login,
 				&row.Policy, &row.Plan.PolicyID, &row.Plan.Because, &next, &row.Plan.NextWhy, &overdue, &check, &rehearse, &row.Readiness, &row.ReadyReason, &rehearsed, &row.Level}})
 			row.ChangedAt, row.Plan.AccountID = instant(changed), row.ID
 			row.Plan.NextAt, row.Plan.OverdueAt, row.Plan.CheckAt = instant(next), instant(overdue), instant(check)

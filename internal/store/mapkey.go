@@ -89,14 +89,14 @@ func (s *Store) KeysWith(ctx context.Context, fp vault.Fingerprint, limit int) (
 // ResetAccount returns what a reset needs to know of an account. A Secret is none: what is in its keys is changed through
 // the accounts that they are mapped to.
 func (s *Store) ResetAccount(ctx context.Context, id string) (rotation.Account, error) {
-	a, err := s.Account(ctx, id)
+	a, err := s.resetAccount(ctx, s.read(ctx), id)
 	if fault.KindOf(err) == fault.NotFound {
 		if _, other := s.Secret(ctx, id); other == nil {
 			return rotation.Account{}, fault.New(fault.Conflict, "a Secret has no login of its own to change").WithCode("secret-not-resettable").
 				WithCure("map its keys to accounts, and reset those")
 		}
 	}
-	return rotation.Account{ID: a.ID, Name: a.Name, ResourceID: a.ResourceID, Current: a.Current, Strategy: rotation.Strategy(a.Strategy)}, err
+	return a, err
 }
 
 // SetVerified stores what a login with the version that was current showed. It fails with fault.Stale when another one is

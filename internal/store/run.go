@@ -16,14 +16,14 @@ import (
 var _ rotation.Store = (*Store)(nil)
 
 const runColumns = `id, account_id, state, step, begun, fence, new_version, old_version, prepared, minted, tries, proved, typed, reason, cure,
-	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, wave, waves, gives_up, plan`
+	not_before, actor_id, actor_name, created_at, updated_at, ended_at, policy, strategy, made_under, reverts, login, beside, spare, wave, waves, gives_up, plan`
 
 func scanRun(r scanner) (run rotation.Run, err error) {
 	var notBefore, created, updated, ended int64
 	var prepared []byte
 	err = r.Scan(&run.ID, &run.AccountID, &run.State, &run.Step, &run.Begun, &run.Fence, &run.New, &run.Old, &prepared, &run.Minted,
 		&run.Tries, &run.Proved, &run.Typed, &run.Reason, &run.Cure, &notBefore, &run.StartedBy.ID, &run.StartedBy.Name, &created, &updated, &ended, &run.Policy,
-		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Wave, &run.Waves, &run.GivesUp, &run.Plan)
+		&run.Strategy, &run.MadeUnder, &run.Reverts, &run.Login, &run.Beside, &run.Spare, &run.Wave, &run.Waves, &run.GivesUp, &run.Plan)
 	run.Prepared = vault.Sealed(prepared)
 	run.NotBefore, run.CreatedAt, run.UpdatedAt, run.EndedAt = instant(notBefore), instant(created), instant(updated), instant(ended)
 	return run, err
@@ -55,11 +55,14 @@ func (s *Store) OpenRun(ctx context.Context, run rotation.Run, given rotation.Gi
 		if current != run.Old {
 			return stale("account")
 		}
+		if err := s.pairStands(ctx, tx, run); err != nil {
+			return err
+		}
 		now := micro(run.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO runs (`+runColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,0,0,0,$25,'',0)`,
+			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16,$17,$18,$19,$20,$21,$22,$23,'',$24,$25,$26,$27,0,0,0,$28,'',0)`,
 			run.ID, run.AccountID, string(rotation.Queued), string(rotation.Planned), string(rotation.Planned), run.Fence, run.New, run.Old,
-			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts, run.Plan)
+			nil, 0, 0, 0, flag(run.Typed), "", "", 0, run.StartedBy.ID, run.StartedBy.Name, now, now, 0, run.Policy, string(run.Strategy), run.Reverts, run.Login, run.Beside, run.Spare, run.Plan)
 		if err != nil {
 			return err
 		}
@@ -221,6 +224,8 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 		_, err := exec(ctx, tx, `UPDATE runs SET state = 'rolled_back', reason = $2, updated_at = $3 WHERE id = $1 AND state = 'cancelled'`,
 			run.Reverts, "the value before it is in use again, proved by run "+run.ID, micro(time.Now()))
 		return err
+	case run.Step == rotation.RetiredOld && run.Strategy == rotation.Alternating:
+		return restageLogin(ctx, tx, run.AccountID, run.Login, inventory.Previous, inventory.Retired)
 	case run.Step == rotation.RetiredOld:
 		return restage(ctx, tx, run.AccountID, run.Old, inventory.Previous, inventory.Retired)
 	}
@@ -285,13 +290,13 @@ func version(run rotation.Run, source inventory.Source, sealed vault.Sealed) inv
 		by = identity.System("rotation-worker")
 	}
 	return inventory.Version{AccountID: run.AccountID, Number: run.New, Stage: inventory.Pending, Source: source, ActorID: by.ID, ActorName: by.Name,
-		CreatedAt: time.Now(), Sealed: sealed}
+		CreatedAt: time.Now(), Sealed: sealed, Login: run.Login}
 }
 
 func insertVersion(ctx context.Context, tx *Tx, v inventory.Version) error {
-	_, err := exec(ctx, tx, `INSERT INTO versions (account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,0,$8)`,
-		v.AccountID, v.Number, string(v.Stage), string(v.Source), v.ActorID, v.ActorName, micro(v.CreatedAt), []byte(v.Sealed))
+	_, err := exec(ctx, tx, `INSERT INTO versions (account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed, login)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,0,$8,$9)`,
+		v.AccountID, v.Number, string(v.Stage), string(v.Source), v.ActorID, v.ActorName, micro(v.CreatedAt), []byte(v.Sealed), v.Login)
 	if err != nil {
 		return fmt.Errorf("version %d: %w", v.Number, err)
 	}

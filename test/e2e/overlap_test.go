@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -132,26 +131,35 @@ func readSecret(t *testing.T, p *testbed.ControlPlane, namespace, name string) *
 }
 
 func secretKey(ctx context.Context, api *http.Client, p *testbed.ControlPlane, namespace, name, key string) (string, error) {
+	data, err := secretData(ctx, api, p, namespace, name)
+	return data[key], err
+}
+
+// secretData reads all keys of a Secret at once.
+func secretData(ctx context.Context, api *http.Client, p *testbed.ControlPlane, namespace, name string) (map[string]string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/api/v1/namespaces/"+namespace+"/secrets/"+name, nil)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+p.AdminToken)
 	res, err := api.Do(req)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body) // to its end, so that the connection is used again
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	var secret struct{ Data map[string]string }
+	var secret struct{ Data map[string][]byte }
 	if err := json.Unmarshal(body, &secret); err != nil {
-		return "", err
+		return nil, err
 	}
-	b, err := base64.StdEncoding.DecodeString(secret.Data[key])
-	return string(b), err
+	data := map[string]string{}
+	for k, v := range secret.Data {
+		data[k] = string(v)
+	}
+	return data, nil
 }
 
 func redisURL(password, port string) string {

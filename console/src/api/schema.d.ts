@@ -1066,6 +1066,7 @@ export interface components {
             /** Format: int64 */
             current: number;
             id: string;
+            login?: string;
             mappings?: {
                 [key: string]: number;
             };
@@ -1074,6 +1075,7 @@ export interface components {
             nextAt?: string;
             nextWhy?: string;
             overdue?: boolean;
+            pair?: string;
             policy?: string;
             policyBecause?: string;
             reason?: string;
@@ -1090,11 +1092,14 @@ export interface components {
         };
         AccountChange: {
             name?: string;
+            /** @description the second login of an account that alternates */
+            pair?: string;
+            pairValue?: string;
             /**
-             * @description empty: what its type is best at
+             * @description empty: what its type is best at; alternating needs a pair
              * @enum {string}
              */
-            strategy?: "single" | "overlap" | "";
+            strategy?: "single" | "overlap" | "alternating" | "";
             value?: string;
         };
         AuditEvent: {
@@ -1373,6 +1378,8 @@ export interface components {
             createdBy: string;
             /** Format: int64 */
             current: number;
+            /** @enum {string} */
+            holds?: "password" | "username" | "both";
             id: string;
             key: string;
             namespace: string;
@@ -1412,6 +1419,8 @@ export interface components {
         };
         NewAccount: {
             name: string;
+            /** @description a second login: the account is a pair of which one is in use at a time */
+            pair?: string;
             value?: string;
         };
         NewCluster: {
@@ -1444,6 +1453,8 @@ export interface components {
         };
         NewMapping: {
             accountId: string;
+            /** @enum {string} */
+            holds?: "password" | "username" | "both";
             /** @enum {string} */
             keep?: "vault" | "cluster";
             key: string;
@@ -2007,6 +2018,7 @@ export interface components {
             keys: number;
             /** Format: int64 */
             keysProved: number;
+            login?: string;
             /** Format: int64 */
             new?: number;
             /** Format: date-time */
@@ -2025,7 +2037,7 @@ export interface components {
             step: string;
             steps?: components["schemas"]["RunStep"][] | null;
             /** @enum {string} */
-            strategy: "single" | "overlap";
+            strategy: "single" | "overlap" | "alternating";
             /** Format: int64 */
             tries?: number;
             typed?: boolean;
@@ -2191,6 +2203,7 @@ export interface components {
         };
         Type: {
             alphabet?: string;
+            alternating: boolean;
             change: boolean;
             description: string;
             fields: components["schemas"]["Field"][] | null;
@@ -2249,6 +2262,7 @@ export interface components {
             };
             /** Format: date-time */
             createdAt: string;
+            login?: string;
             /** Format: int64 */
             number: number;
             /** Format: date-time */

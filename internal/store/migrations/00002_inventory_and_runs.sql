@@ -48,7 +48,8 @@ CREATE TABLE accounts (
     current     BIGINT NOT NULL, -- number of a version, 0: none
     created_at  BIGINT NOT NULL,
     rev         BIGINT NOT NULL,
-    strategy    TEXT   NOT NULL DEFAULT '' CHECK (strategy IN ('', 'single', 'overlap')), -- empty: what its type is best at
+    strategy    TEXT   NOT NULL DEFAULT '' CHECK (strategy IN ('', 'single', 'overlap', 'alternating')), -- empty: what its type is best at
+    pair        TEXT   NOT NULL DEFAULT '' CHECK ((pair <> '') = (strategy = 'alternating')), -- the second login
     checked_at  BIGINT NOT NULL DEFAULT 0, -- when a login was last tried; 0: never
     asked_at    BIGINT NOT NULL DEFAULT 0, -- when a reveal makes the present value due; 0: none does
     -- What follows from the policies. planned = 0: it has to be worked out anew.
@@ -67,6 +68,14 @@ CREATE TABLE accounts (
     rehearsed_at BIGINT NOT NULL DEFAULT 0, -- 0: never
     UNIQUE (resource_id, name)
 );
+-- Each login on a system belongs to one account, be it its name or the second of a pair.
+CREATE TABLE account_logins (
+    resource_id TEXT NOT NULL REFERENCES resources (id),
+    login       TEXT NOT NULL,
+    account_id  TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    PRIMARY KEY (resource_id, login)
+) WITHOUT ROWID;
+CREATE INDEX account_logins_account ON account_logins (account_id);
 CREATE INDEX accounts_planned ON accounts (id) WHERE planned = 0;
 CREATE INDEX accounts_next ON accounts (next_at, id) WHERE next_at > 0;
 CREATE INDEX accounts_rehearse ON accounts (rehearse_at, id) WHERE rehearse_at > 0;
@@ -149,6 +158,7 @@ CREATE TABLE versions (
     created_at BIGINT NOT NULL,
     retired_at BIGINT NOT NULL, -- 0: it is not
     sealed     BYTEA  NOT NULL,
+    login      TEXT   NOT NULL DEFAULT '', -- whose value it is; empty: that of the account's name
     PRIMARY KEY (account_id, number)
 );
 CREATE UNIQUE INDEX versions_current ON versions (account_id) WHERE stage = 'current';
@@ -207,7 +217,10 @@ CREATE TABLE runs (
     gives_up    BIGINT NOT NULL DEFAULT 0 CHECK (gives_up IN (0, 1)), -- it is to be rolled back without being asked
     reverts     TEXT   NOT NULL DEFAULT '', -- the run whose work this one undoes
     plan        TEXT   NOT NULL DEFAULT '', -- hash of the plan that it is bound to
-    strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap')),
+    strategy    TEXT   NOT NULL CHECK (strategy IN ('single', 'overlap', 'alternating')),
+    login       TEXT   NOT NULL DEFAULT '', -- that gets the new value; empty: the account's name
+    beside      TEXT   NOT NULL DEFAULT '', -- of a pair: that is left alone
+    spare       BIGINT NOT NULL DEFAULT 0,  -- of a pair: the version that login had
     CHECK ((ended_at > 0) = (state IN ('done', 'rolled_back', 'cancelled')))
 );
 -- Two resets of one account at once are refused here, whoever asks.

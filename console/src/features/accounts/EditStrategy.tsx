@@ -16,7 +16,7 @@ export function EditStrategy({ account, type, opened, onClose }: { account: Acco
   const change = useChange(account)
   const say = useToast()
   // What is stored is offered also while it is not known what the type can.
-  const choices = strategiesFor(type?.name ?? account.resourceType, type?.overlap ?? account.strategy === 'overlap')
+  const choices = strategiesFor(type?.name ?? account.resourceType, type?.overlap ?? account.strategy === 'overlap', account.strategy === 'alternating')
   return (
     <EditDialog
       opened={opened}

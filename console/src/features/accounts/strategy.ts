@@ -12,6 +12,10 @@ export const strategies: Readonly<Record<Strategy, { label: string; means: strin
     label: 'both values until every reader has the new one',
     means: 'The system takes both. The old value ends when every key was written and no restarted workload has a pod from before: nothing is refused meanwhile.',
   },
+  alternating: {
+    label: 'two logins that take turns',
+    means: 'The login that nobody uses gets a new value, and everybody moves to it. The other one stays valid.',
+  },
 }
 
 const isStrategy = (word: string): word is Strategy => word in strategies
@@ -21,13 +25,14 @@ export function strategyLabel(word: string): string {
   return word === '' ? 'best the type can' : isStrategy(word) ? strategies[word].label : word
 }
 
-/** What may be chosen for an account of a type that can hold two values, or not. */
-export function strategiesFor(type: string, overlap: boolean): { value: Strategy | ''; label: string; means: string }[] {
+/** What may be chosen for an account of a type that can hold two values, or not. An account that is a pair can stay one. */
+export function strategiesFor(type: string, overlap: boolean, pair = false): { value: Strategy | ''; label: string; means: string }[] {
   const best = strategies[overlap ? 'overlap' : 'single']
   return [
     { value: '', label: strategyLabel(''), means: `For ${type}: ${best.label}.` },
     { value: 'single', ...strategies.single },
     ...(overlap ? [{ value: 'overlap' as const, ...strategies.overlap }] : []),
+    ...(pair ? [{ value: 'alternating' as const, ...strategies.alternating }] : []),
   ]
 }
 
@@ -35,5 +40,6 @@ export function strategiesFor(type: string, overlap: boolean): { value: Strategy
 export function strategyText(strategy: string | undefined, type: Pick<Schemas['Type'], 'change' | 'overlap'> | undefined): string | undefined {
   const word = strategy || (type === undefined ? '' : type.overlap ? 'overlap' : 'single')
   if (word === '' || type?.change === false || !isStrategy(word)) return undefined
+  if (word === 'alternating') return 'A reset changes the login that nobody uses, and moves everybody to it.'
   return word === 'overlap' ? 'A reset keeps both values valid until every reader has the new one.' : 'A reset takes one value at a time.'
 }
