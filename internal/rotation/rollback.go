@@ -74,13 +74,18 @@ func (s *Resets) GiveUp(ctx context.Context, runID string) error {
 	return s.Store.KeepStuck(ctx, run, "it could not be rolled back: "+reason(err)+"; "+cure(err, "mend that and roll it back, or resume it"), ev)
 }
 
+// codeUnsettled is the code of the fault that alternate fails with.
+const codeUnsettled = "pair-unsettled"
+
+func unsettled(err error) bool { f := asFault(err); return f != nil && f.Code == codeUnsettled }
+
 // alternate makes run one of a pair: it sets a value for the login that nobody uses. Where consumers may still hold that one,
 // because the run before was ended on its way, only the value that it has may be published again.
 func (s *Resets) alternate(account Account, run Run, r Reset) (Run, error) {
 	run.Strategy, run.Login, run.Beside, run.Spare = Alternating, account.Idle(), account.Beside(), account.Spare
 	if account.Unsettled != "" && (r.Version == 0 || r.Version != account.Spare) {
 		return run, fault.New(fault.Conflict, "what reads the Secrets may still use %s: run %s, which was to give it %s, did not come to its end",
-			cmp.Or(run.Login, account.Name), account.Unsettled, cmp.Or(run.Beside, account.Name)).WithCode("pair-unsettled").
+			cmp.Or(run.Login, account.Name), account.Unsettled, cmp.Or(run.Beside, account.Name)).WithCode(codeUnsettled).
 			WithCure("set version %d again: it changes nothing on the system, and brings everybody to one login", account.Spare).WithUnchanged("nothing was changed")
 	}
 	return run, nil

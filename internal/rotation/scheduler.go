@@ -80,7 +80,7 @@ func (s *Scheduler) Turn(ctx context.Context, accountID string) error {
 		return s.Store.Postpone(ctx, accountID, x.Plan.NextAt, plan.NextAt, plan.NextWhy)
 	}
 	_, err = s.Resets.Start(ctx, scheduler, Reset{AccountID: accountID, Due: x.Plan.NextAt, Why: plan.NextWhy})
-	if err == nil || ctx.Err() != nil || errors.Is(err, fault.Stale) || errors.Is(err, fault.Conflict) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, fault.Stale) || errors.Is(err, fault.Conflict) && !unsettled(err) {
 		return err
 	}
 	s.Log.WarnContext(ctx, "a run that is due could not be begun", "account", accountID, "err", err)

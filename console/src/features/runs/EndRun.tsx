@@ -14,7 +14,8 @@ export function rolledBackLines(run: Run): string[] {
   return [
     `This run ends, and another one sets the value of v${run.old} again: on ${run.resourceName}, in ${keys}, and in what reads them.`,
     'It goes through the same steps, with the same proofs.',
-    run.strategy === 'overlap' ? 'The system takes both values until that is done; nobody is locked out.' : 'The system takes one value at a time: who has the new one is refused until it has the old one again.',
+    run.strategy === 'overlap' ? 'The system takes both values until that is done; nobody is locked out.' :
+      run.strategy === 'alternating' ? 'Both logins stay valid; nobody is locked out.' : 'The system takes one value at a time: who has the new one is refused until it has the old one again.',
   ]
 }
 
