@@ -73,6 +73,20 @@ func TestAPairNeverRefusesAReader(t *testing.T) {
 		t.Errorf("%d of %d logins were refused; %d values were seen, should be %d", reader.refused.Load(), reader.logins.Load(), len(reader.values), turns+2)
 	}
 
+	mappings := func(state string) (n int) {
+		page, err := w.admin.Mappings(ctx, client.MappingFilter{Account: account})
+		must(t, err)
+		for _, m := range page.Items {
+			if m.State == state && m.Written == stopped.New {
+				n++
+			}
+		}
+		return n
+	}
+	if mappings("in_sync") != 3 {
+		t.Errorf("%d of 3 keys are in sync with the last version", mappings("in_sync"))
+	}
+
 	versions, err := w.admin.Versions(ctx, account)
 	must(t, err)
 	valid := map[string]int{}
