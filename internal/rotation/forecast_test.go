@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -230,5 +231,34 @@ func TestConsent(t *testing.T) {
 		if err := was.AgreedTo(wrong); fault.KindOf(err) != fault.Invalid {
 			t.Errorf("%q: %v", wrong, err)
 		}
+	}
+}
+
+// The world is looked at once more before a value is made: a run that was agreed to in another one is given up.
+func TestABoundRunIsCancelledBeforeAValueIsMade(t *testing.T) {
+	for name, tt := range map[string]struct {
+		err   error
+		state State
+	}{
+		"the same world": {nil, Finished},
+		"another world":  {fault.New(fault.Conflict, "the world has changed since the plan").WithCode(PlanChanged).WithCure("look again"), Cancelled},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.run.Plan = "hash"
+			e := w.engine()
+			e.Agreed = func(_ context.Context, account, hash string) error {
+				if account != "acc" || hash != "hash" {
+					t.Errorf("asked for %s, %s", account, hash)
+				}
+				return tt.err
+			}
+			if err := e.Resume(t.Context(), "run"); err != nil {
+				t.Fatal(err)
+			}
+			if w.run.State != tt.state || (w.made > 0) != (tt.err == nil) || (w.accepted == "old") != (tt.err != nil) {
+				t.Errorf("%s: %s; %d values made, the target takes %q", w.run.State, w.run.Reason, w.made, w.accepted)
+			}
+		})
 	}
 }
