@@ -40,6 +40,23 @@ export interface paths {
         patch: operations["account.update"];
         trace?: never;
     };
+    "/api/v1/accounts/{account}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a reset of an account would do now, and to whom */
+        get: operations["account.plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/accounts/{account}/policy": {
         parameters: {
             query?: never;
@@ -51,6 +68,24 @@ export interface paths {
         get: operations["account.policy"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/accounts/{account}/rehearsal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What the last rehearsal of a reset found */
+        get: operations["account.rehearsal"];
+        put?: never;
+        /** Try the whole way of a reset without changing anything */
+        post: operations["account.rehearse"];
         delete?: never;
         options?: never;
         head?: never;
@@ -539,6 +574,23 @@ export interface paths {
         put?: never;
         /** Make a policy */
         post: operations["policy.create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/policies/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** When values would be changed under a policy, and how hard they would be to guess; nothing is stored */
+        post: operations["policy.preview"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1078,7 +1130,13 @@ export interface components {
             pair?: string;
             policy?: string;
             policyBecause?: string;
+            readiness: string;
+            readyReason?: string;
             reason?: string;
+            /** Format: date-time */
+            rehearseAt?: string;
+            /** Format: date-time */
+            rehearsedAt?: string;
             resourceId: string;
             resourceName: string;
             resourceType: string;
@@ -1223,6 +1281,20 @@ export interface components {
             reason?: string;
             /** @enum {string} */
             result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
+        };
+        Due: {
+            /** Format: int64 */
+            day: number;
+            next?: components["schemas"]["DueAccount"];
+            /** Format: int64 */
+            overdue: number;
+        };
+        DueAccount: {
+            /** Format: date-time */
+            at: string;
+            id: string;
+            name: string;
+            resourceName: string;
         };
         EndedRestore: {
             /** Format: date-time */
@@ -1534,6 +1606,7 @@ export interface components {
             clusters: {
                 [key: string]: number;
             };
+            due: components["schemas"]["Due"];
             /** Format: date-time */
             lastProof?: string;
             mappings: {
@@ -1734,7 +1807,136 @@ export interface components {
             /** @description where the user name stands, for json, yaml, env and properties */
             user?: string;
         };
+        Plan: {
+            accountId: string;
+            accountName: string;
+            /** Format: date-time */
+            at: string;
+            blast: components["schemas"]["PlanBlast"];
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            /** Format: int64 */
+            current: number;
+            estimate: components["schemas"]["PlanEstimate"];
+            hash: string;
+            keys: components["schemas"]["PlanKey"][] | null;
+            lockout?: components["schemas"]["PlanLockout"];
+            policy?: string;
+            policyBecause?: string;
+            resourceId: string;
+            resourceName: string;
+            resourceType: string;
+            strategy: string;
+            unseen?: string[] | null;
+            warnings?: components["schemas"]["PlanWarning"][] | null;
+            /** Format: int64 */
+            waves?: number;
+            workloads: components["schemas"]["PlanWorkload"][] | null;
+        };
+        PlanBlast: {
+            /** Format: int64 */
+            blocked: number;
+            /** Format: int64 */
+            clusters: number;
+            /** Format: int64 */
+            keys: number;
+            /** Format: int64 */
+            pods: number;
+            /** Format: int64 */
+            restarts: number;
+            /** Format: int64 */
+            secrets: number;
+            /** Format: int64 */
+            singleReplica: number;
+            /** Format: int64 */
+            workloads: number;
+        };
+        PlanEstimate: {
+            basis: string;
+            /** Format: int64 */
+            seconds: number;
+            steps: components["schemas"]["PlanStepTime"][] | null;
+        };
+        PlanKey: {
+            cluster: string;
+            clusterId: string;
+            cure?: string;
+            immutable?: boolean;
+            key: string;
+            mappingId: string;
+            namespace: string;
+            /** @enum {string} */
+            onWrite: "restart" | "ask" | "nothing";
+            /** @enum {string} */
+            owner?: "none" | "keyturn" | "one_shot" | "reconciler";
+            ownerName?: string;
+            place?: components["schemas"]["Place"];
+            reason?: string;
+            secret: string;
+            secretId: string;
+            /** @enum {string} */
+            state: "in_sync" | "drift" | "hands_off" | "blocked" | "unseen";
+            /** Format: int64 */
+            wave?: number;
+        };
+        PlanLockout: {
+            openEnded?: boolean;
+            /** Format: int64 */
+            seconds: number;
+            until: string;
+        };
+        PlanStepTime: {
+            /** @enum {string} */
+            from: "measured" | "assumed";
+            /** Format: int64 */
+            runs?: number;
+            /** Format: int64 */
+            seconds: number;
+            step: string;
+        };
+        PlanUse: {
+            at?: string;
+            container?: string;
+            /** @description env, envFrom, volume, projected, subPath, csi, volume driver, pull secret, service account, ingress */
+            how: string;
+            inPodsOnly?: boolean;
+            init?: boolean;
+            keys?: string[] | null;
+            optional?: boolean;
+            refreshes: boolean;
+            secret: string;
+        };
+        PlanWarning: {
+            blocks?: boolean;
+            code: string;
+            cure?: string;
+            text: string;
+        };
+        PlanWorkload: {
+            /** @enum {string} */
+            action: "restart" | "ask" | "later" | "none" | "refused";
+            cluster: string;
+            clusterId: string;
+            cure?: string;
+            kind: string;
+            lockout?: components["schemas"]["PlanLockout"];
+            name: string;
+            namespace: string;
+            /** Format: int64 */
+            pods: number;
+            /** Format: int64 */
+            ready: number;
+            reason?: string;
+            uid: string;
+            uses: components["schemas"]["PlanUse"][] | null;
+            warnings?: components["schemas"]["PlanWarning"][] | null;
+            /** Format: int64 */
+            wave?: number;
+        };
         Policy: {
+            /** Format: int64 */
+            accounts: number;
             assignments: components["schemas"]["PolicyAssignment"][] | null;
             builtIn?: boolean;
             can?: {
@@ -1749,6 +1951,10 @@ export interface components {
             history: number;
             id: string;
             name: string;
+            /** Format: date-time */
+            nextAt?: string;
+            /** Format: int64 */
+            overdue?: number;
             password: components["schemas"]["PolicyPassword"];
             /** Format: int64 */
             rev: number;
@@ -1766,6 +1972,10 @@ export interface components {
             /** Format: int64 */
             history?: number;
             name?: string;
+            password?: components["schemas"]["PolicyPassword"];
+            rotation?: components["schemas"]["PolicyRotation"];
+        };
+        PolicyDraft: {
             password?: components["schemas"]["PolicyPassword"];
             rotation?: components["schemas"]["PolicyRotation"];
         };
@@ -1808,6 +2018,11 @@ export interface components {
              */
             words?: number;
         };
+        PolicyPreview: {
+            /** Format: double */
+            entropyBits: number;
+            next: components["schemas"]["PolicyTime"][] | null;
+        };
         PolicyReason: {
             because: string;
             by?: string;
@@ -1831,8 +2046,19 @@ export interface components {
             maxAge?: string;
             /** @description how long after its reveal a value is changed; not at all if not given */
             onReveal?: string;
+            /**
+             * @description rollback: a run that needs attention after its value was proved is rolled back while both values are valid
+             * @enum {string}
+             */
+            onStuck?: "rollback" | "";
             /** @description refused: an account whose login is refused is repaired by the reconcile account */
             reconcile?: string[] | null;
+            /** @description how often a run is rehearsed; daily if not given, or off */
+            rehearse?: string;
+            /** @description globs of NAMESPACE/KIND/NAME; what matches the first is restarted first, the rest last */
+            restartOrder?: string[] | null;
+            /** @description when restarts may begin, written as windows; always if not given */
+            restartWindows?: string[] | null;
             /** @description how long to wait between waves; ask: until somebody resumes the run */
             wavePause?: string;
             /** @description how many clusters each later wave has, as a number or a share such as 25%; all if not given */
@@ -1841,6 +2067,11 @@ export interface components {
             windows?: string[] | null;
             /** @description IANA name of the zone of cron and windows; UTC if not given */
             zone?: string;
+        };
+        PolicyTime: {
+            /** Format: date-time */
+            at: string;
+            why: string;
         };
         Problem: {
             cause?: string;
@@ -1854,6 +2085,36 @@ export interface components {
             title: string;
             type: string;
             unchanged?: string;
+        };
+        Rehearsal: {
+            accountId: string;
+            accountName: string;
+            actor?: string;
+            /** Format: date-time */
+            at?: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            cure?: string;
+            /** Format: date-time */
+            nextAt?: string;
+            reason?: string;
+            resourceId: string;
+            resourceName: string;
+            /** @enum {string} */
+            state: "running" | "ready" | "not_ready" | "stale" | "unknown";
+            steps: components["schemas"]["RehearsalStep"][] | null;
+        };
+        RehearsalStep: {
+            cluster?: string;
+            cure?: string;
+            /** @enum {string} */
+            name: "login" | "privilege" | "census" | "write" | "restart";
+            object: string;
+            proved?: string;
+            reason?: string;
+            /** @enum {string} */
+            state: "done" | "failed" | "skipped" | "unverified";
         };
         RemoteNamespace: {
             name: string;
@@ -1891,6 +2152,8 @@ export interface components {
             version?: string;
         };
         Reset: {
+            /** @description hash of the plan that was agreed to; another one by now is refused */
+            plan?: string;
             policy?: components["schemas"]["PasswordPolicy"];
             value?: string;
             /**
@@ -2025,6 +2288,7 @@ export interface components {
             nextTryAt?: string;
             /** Format: int64 */
             old?: number;
+            plan?: string;
             proved: boolean;
             reason?: string;
             resourceId: string;
@@ -2300,6 +2564,10 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description id or name of the policy that applies */
+                policy?: string;
+                /** @description ready, not_ready, stale, unknown */
+                ready?: string[] | null;
             };
             header?: never;
             path?: never;
@@ -2433,6 +2701,38 @@ export interface operations {
             };
         };
     };
+    "account.plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "account.policy": {
         parameters: {
             query?: never;
@@ -2465,10 +2765,80 @@ export interface operations {
             };
         };
     };
-    "account.reset": {
+    "account.rehearsal": {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                /** @description id */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rehearsal"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "account.rehearse": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description id */
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rehearsal"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "account.reset": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 account: string;
@@ -2783,7 +3153,10 @@ export interface operations {
     "cluster.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3023,7 +3396,10 @@ export interface operations {
     "cluster.fetch": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 cluster: string;
@@ -3094,6 +3470,8 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
                 /** @description the ETag that was read */
                 "If-Match"?: string;
             };
@@ -3129,7 +3507,10 @@ export interface operations {
     "cluster.sync": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 cluster: string;
@@ -3302,7 +3683,10 @@ export interface operations {
     "grant.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3397,7 +3781,10 @@ export interface operations {
     "group.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3586,7 +3973,10 @@ export interface operations {
     "mapping.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3817,7 +4207,10 @@ export interface operations {
     "policy.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -3835,6 +4228,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Policy"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "policy.preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PolicyDraft"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PolicyPreview"];
                 };
             };
             /** @description Error */
@@ -3957,7 +4383,10 @@ export interface operations {
     "policy.assign": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 policy: string;
@@ -4070,7 +4499,10 @@ export interface operations {
     "resource.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4210,7 +4642,10 @@ export interface operations {
     "account.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 resource: string;
@@ -4276,7 +4711,10 @@ export interface operations {
     "restore.accept": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4309,7 +4747,10 @@ export interface operations {
     "restore.check": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4418,7 +4859,10 @@ export interface operations {
     "run.cancel": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 run: string;
@@ -4451,7 +4895,10 @@ export interface operations {
     "run.resume": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 run: string;
@@ -4484,7 +4931,10 @@ export interface operations {
     "run.rollback": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id */
                 run: string;
@@ -4533,6 +4983,14 @@ export interface operations {
                 name?: string;
                 type?: string[] | null;
                 state?: string[] | null;
+                /** @description id or name of the policy that applies */
+                policy?: string;
+                /** @description ready, not_ready, stale, unknown */
+                ready?: string[] | null;
+                /** @description only those whose value is older than its policy allows */
+                overdue?: boolean;
+                /** @description only those that are due within so long, such as 24h, and those that are overdue */
+                within?: string;
             };
             header?: never;
             path?: never;
@@ -4900,7 +5358,10 @@ export interface operations {
     "token.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5053,7 +5514,10 @@ export interface operations {
     "user.create": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5193,7 +5657,10 @@ export interface operations {
     "user.password": {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 /** @description id or name */
                 user: string;

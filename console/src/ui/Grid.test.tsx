@@ -84,7 +84,7 @@ test('rows that leave the screen become those that come', async () => {
 
 test('after a box is clicked the keys are the grid’s again', async () => {
   draw(<Sample total={100_000} />)
-  const box = within(screen.getAllByRole('row')[3]!).getByRole('checkbox')
+  const box = within(screen.getAllByRole('row')[3] as HTMLElement).getByRole('checkbox')
   await act(async () => { box.focus(); box.click() })
   expect(document.activeElement).toBe(grid())
   expect(chosen()).toEqual(['4'])

@@ -10,7 +10,7 @@ import { type Draft, type Key, labels } from './draft'
 import { PasswordFields } from './PasswordFields'
 import classes from './policies.module.css'
 import { Preview, usePreview } from './Preview'
-import { CheckFields, Field, type FieldsProps, ScheduleFields, WaveFields } from './ScheduleFields'
+import { CheckFields, Field, type FieldsProps, RestartFields, ScheduleFields, WaveFields } from './ScheduleFields'
 
 export interface PolicyFormProps {
   start: Draft
@@ -81,6 +81,7 @@ export function PolicyForm({ start, action, fixedName = false, onSave, onRead, c
         <ScheduleFields {...fields} />
         <CheckFields {...fields} />
         <WaveFields {...fields} />
+        <RestartFields {...fields} />
         <PasswordFields {...fields} />
         <Group gap="sm">
           <Button type="submit" loading={busy}>{action}</Button>

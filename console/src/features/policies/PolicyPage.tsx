@@ -12,7 +12,7 @@ import { Loaded, Waiting } from '../resources/Waiting'
 import { Assignments } from './Assignments'
 import { Followers } from './Followers'
 import { NextTimes } from './NextTimes'
-import { bitsText, followersText, heartbeatText, inWords, type Policy, policyCrumbs, policyPath, rehearsalText, turnsText, usePolicy, valueText, wavesText, windowsText } from './policy'
+import { bitsText, followersText, heartbeatText, inWords, type Policy, policyCrumbs, policyPath, rehearsalText, restartsText, turnsText, usePolicy, valueText, wavesText, windowsText } from './policy'
 import classes from './policies.module.css'
 import { usePreviewOf } from './Preview'
 
@@ -87,6 +87,8 @@ function Rules({ policy }: { policy: Policy }) {
       <Fact label="Repair">{(r.reconcile ?? []).length > 0 ? 'by the reconcile account, when a login is refused' : 'none'}</Fact>
       <Fact label="Rehearsed">{rehearsalText(r)}</Fact>
       <Fact label="Clusters">{wavesText(r) ?? 'all at once'}</Fact>
+      <Fact label="Restarts">{restartsText(r) ?? 'all at once'}</Fact>
+      <Fact label="A stuck run">{r.onStuck === 'rollback' ? 'is rolled back, if that locks nobody out' : 'waits for somebody'}</Fact>
       <Fact label="A value">{valueText(p)}, {bitsText(policy.entropyBits)}{p.forbidName && '; never with the account’s name'}{(p.forbid ?? []).length > 0 && `; without ${(p.forbid ?? []).length === 1 ? 'one forbidden text' : `${(p.forbid ?? []).length} forbidden texts`}`}</Fact>
       <Fact label="History">{policy.history === 0 ? 'a new value may be any' : `a new value is none of the last ${policy.history}`}</Fact>
       {policy.createdAt && <Fact label="Made"><Time at={policy.createdAt} /></Fact>}

@@ -151,3 +151,34 @@ export function WaveFields(props: FieldsProps) {
     </fieldset>
   )
 }
+
+/** What is done with the workloads that read a new value, and with a run that they keep from ending. */
+export function RestartFields({ draft, onChange, errorOf }: FieldsProps) {
+  const area = (of: 'restartOrder' | 'restartWindows', description: string) => (
+    <Textarea
+      label={labels[of]}
+      description={description}
+      autosize
+      minRows={1}
+      value={draft[of]}
+      onChange={(event) => onChange({ [of]: event.currentTarget.value })}
+      error={errorOf(of)}
+      autoComplete="off"
+      spellCheck={false}
+    />
+  )
+  return (
+    <fieldset className={classes.part}>
+      <legend>Restarts</legend>
+      {area('restartOrder', 'Globs of NAMESPACE/KIND/NAME, one a line, such as shop/StatefulSet/db. What matches the first is restarted first, the rest last; none: all at once.')}
+      {area('restartWindows', 'When restarts may begin, one window a line. None: at any time.')}
+      <Checkbox
+        label="Roll back a run that is stuck"
+        description="Once its value was proved, and only while the system takes both values. Otherwise it waits for somebody."
+        checked={draft.onStuck === 'rollback'}
+        onChange={(event) => onChange({ onStuck: event.currentTarget.checked ? 'rollback' : '' })}
+        error={errorOf('onStuck')}
+      />
+    </fieldset>
+  )
+}

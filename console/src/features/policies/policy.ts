@@ -82,6 +82,14 @@ export function wavesText({ canary, waveSize, wavePause }: Rotation): string | u
   return text === '' ? undefined : text
 }
 
+/** When and in which order workloads are restarted; undefined when all are at once. */
+export function restartsText({ restartOrder, restartWindows }: Rotation): string | undefined {
+  const order = (restartOrder ?? []).length > 0 && `in the order ${(restartOrder ?? []).join(', ')}`
+  const windows = (restartWindows ?? []).length > 0 && `only ${(restartWindows ?? []).join(', ')}`
+  const text = joined([order, windows])
+  return text === '' ? undefined : text
+}
+
 /** The whole policy in one sentence, for its head and for the list. */
 export function inWords({ rotation, password, entropyBits }: Pick<Policy, 'rotation' | 'password' | 'entropyBits'>): string {
   return `${changedText(rotation)}; ${heartbeatText(rotation)}. A value is ${valueText(password)}, ${bitsText(entropyBits)}.`
