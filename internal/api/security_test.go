@@ -12,6 +12,7 @@ import (
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
+	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/policy"
@@ -145,6 +146,9 @@ func (x *exposed) ask(r Route) question {
 	x.t.Helper()
 	key := r.Method + " " + strings.TrimPrefix(r.Path, "/api/v1")
 	account, resource, run := x.account.ID, x.db.ID, x.run
+	if !strings.HasPrefix(key, "POST /restore/") {
+		x.accepted()
+	}
 	switch key {
 	case "POST /runs/{run}/rollback":
 		run = x.stopped()
@@ -202,6 +206,15 @@ func (x *exposed) restored() {
 		ok(x.t, err)
 		a.State = rotation.RestoredVerified
 		ok(x.t, x.store.SettleRestored(ctx, a, false, ev()))
+	}
+}
+
+// accepted ends the restore that an earlier question has begun, if it is open: it would refuse what comes next.
+func (x *exposed) accepted() {
+	x.t.Helper()
+	_, err := x.store.EndRestore(x.t.Context(), nil, "test", audit.New(identity.System("server"), "restore.accept", audit.Object{Kind: "repository"}))
+	if err != nil && fault.KindOf(err) != fault.Conflict {
+		x.t.Fatal(err)
 	}
 }
 

@@ -18,53 +18,124 @@ const (
 	logInEvery     = 10 * time.Millisecond
 )
 
-// downtime turns an account of Redis that takes both values for a time 100 times, while a program logs in every few
-// milliseconds with whatever its Secret says, and counts the logins that are refused.
+// attempts are the logins of a program, and those of them that were refused.
+type attempts struct{ logins, refused int }
+
+// downtime turns an account of Redis that takes both values for a time, and a pair of PostgreSQL's that takes turns, 100
+// times each, while a program logs in every few milliseconds with whatever its Secret says, and counts the logins that are
+// refused.
 func (f *fleet) downtime(ctx context.Context) (figure, error) {
-	at := turnPlaces(ours, 0)[0]
-	account, err := f.cache(ctx, at)
-	if err != nil {
-		return figure{}, err
-	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	type count struct{ logins, refused int }
-	counted := make(chan count)
-	go func() {
-		var n count
-		for ; ctx.Err() == nil; _ = sleep(ctx, logInEvery) {
-			s, err := f.bare[at.plane].kube.CoreV1().Secrets(at.namespace).Get(ctx, at.name, metav1.GetOptions{})
-			if err != nil {
-				continue // the API server is not what is looked at here
+	var all attempts
+	for i, one := range []struct {
+		strategy string
+		account  func(context.Context, place) (string, error)
+		login    func(context.Context, map[string][]byte) error
+	}{
+		{"overlap", f.cache, func(ctx context.Context, data map[string][]byte) error {
+			return f.redis.Login(ctx, "shop", string(data["config"]))
+		}},
+		{"alternating", f.pair, func(ctx context.Context, data map[string][]byte) error {
+			conn, err := f.logIn(ctx, string(data["config"]), string(data[valueKey]))
+			if err == nil {
+				err = conn.Close(ctx)
 			}
-			err = f.redis.Login(ctx, "shop", string(s.Data["config"]))
-			if ctx.Err() != nil {
-				break
-			}
-			if n.logins++; err != nil {
-				n.refused++
-			}
+			return err
+		}},
+	} {
+		at := turnPlaces(theirs, i)[0]
+		account, err := one.account(ctx, at)
+		if err != nil {
+			return figure{}, fmt.Errorf("%s: %w", one.strategy, err)
 		}
-		counted <- n
-	}()
-	begun := time.Now()
+		begun := time.Now()
+		n, err := f.underLoad(ctx, at, account, one.strategy, one.login)
+		if err != nil {
+			return figure{}, fmt.Errorf("%s: %w", one.strategy, err)
+		}
+		say("zero_downtime: %d of %d logins were refused during %d turns (%s) in %.1f s", n.refused, n.logins, turnsUnderLoad, one.strategy, time.Since(begun).Seconds())
+		all.logins, all.refused = all.logins+n.logins, all.refused+n.refused
+	}
+	return newFigure("zero_downtime", float64(all.refused), "logins", float64(all.logins), 0), nil
+}
+
+// underLoad turns an account again and again while a program logs in.
+func (f *fleet) underLoad(ctx context.Context, at place, account, strategy string, login func(context.Context, map[string][]byte) error) (attempts, error) {
+	loading, stop := context.WithCancel(ctx)
+	defer stop()
+	counted := make(chan attempts, 1)
+	go func() { counted <- f.program(loading, at, login) }()
 	for range turnsUnderLoad {
 		run, err := f.client.Reset(ctx, account, client.Reset{})
 		if err != nil {
-			return figure{}, err
+			return attempts{}, err
+		}
+		if run.Strategy != strategy {
+			return attempts{}, fmt.Errorf("the run's strategy is %s", run.Strategy)
 		}
 		if err := f.ended(ctx, run.ID); err != nil {
-			return figure{}, err
+			return attempts{}, err
 		}
 	}
-	took := time.Since(begun)
 	stop()
 	n := <-counted
 	if n.logins < turnsUnderLoad {
-		return figure{}, fmt.Errorf("only %d logins were tried", n.logins)
+		return n, fmt.Errorf("only %d logins were tried", n.logins)
 	}
-	say("zero_downtime: %d of %d logins were refused during %d turns in %.1f s", n.refused, n.logins, turnsUnderLoad, took.Seconds())
-	return newFigure("zero_downtime", float64(n.refused), "logins", float64(n.logins), 0), nil
+	return n, nil
+}
+
+// program logs in with what a Secret says until ctx ends.
+func (f *fleet) program(ctx context.Context, at place, login func(context.Context, map[string][]byte) error) (n attempts) {
+	for ; ctx.Err() == nil; _ = sleep(ctx, logInEvery) {
+		s, err := f.bare[at.plane].kube.CoreV1().Secrets(at.namespace).Get(ctx, at.name, metav1.GetOptions{})
+		if err != nil {
+			continue // the API server is not what is looked at here
+		}
+		err = login(ctx, s.Data)
+		if ctx.Err() != nil {
+			break
+		}
+		if n.logins++; err != nil {
+			n.refused++
+		}
+	}
+	return n
+}
+
+// pair makes two roles as one account, whose user name stands in the key "config" of a Secret and whose password in another.
+func (f *fleet) pair(ctx context.Context, at place) (account string, err error) {
+	values := map[string]string{"pair_a": rand.Text(), "pair_b": rand.Text()}
+	for role, password := range values {
+		if _, err := f.postgres.Psql(ctx, f.postgres.SuperUser, f.postgres.SuperPassword, fmt.Sprintf("CREATE ROLE %s LOGIN PASSWORD '%s'", role, password)); err != nil {
+			return "", err
+		}
+	}
+	r, err := f.database(ctx, "pairs")
+	if err != nil {
+		return "", err
+	}
+	a, err := f.client.AddAccount(ctx, r.ID, client.NewAccount{Name: "pair_a", Pair: "pair_b", Value: client.NewValue(values["pair_a"])})
+	if err != nil {
+		return "", err
+	}
+	if _, err := f.client.UpdateAccount(ctx, a.ID, a.Rev, client.AccountChange{PairValue: client.NewValue(values["pair_b"])}); err != nil {
+		return "", err
+	}
+	for key, holds := range map[string]string{"config": "username", valueKey: "password"} {
+		if _, err := f.client.AddMapping(ctx, client.NewMapping{AccountID: a.ID, SecretID: f.id(at), Key: key, Holds: holds, Keep: "vault"}); err != nil {
+			return "", err
+		}
+	}
+	return a.ID, f.turned(ctx, a.ID)
+}
+
+// turned resets an account once, so that what its Secret holds is its own.
+func (f *fleet) turned(ctx context.Context, account string) error {
+	run, err := f.client.Reset(ctx, account, client.Reset{})
+	if err != nil {
+		return err
+	}
+	return f.ended(ctx, run.ID)
 }
 
 // cache makes the Redis user "shop", whose password stands in the key "config" of a Secret, with an account for it.
@@ -101,9 +172,5 @@ func (f *fleet) cache(ctx context.Context, at place) (account string, err error)
 	if err != nil {
 		return "", err
 	}
-	run, err := f.client.Reset(ctx, a.ID, client.Reset{}) // before it nobody could log in with what the key holds
-	if err != nil {
-		return "", err
-	}
-	return a.ID, f.ended(ctx, run.ID)
+	return a.ID, f.turned(ctx, a.ID)
 }

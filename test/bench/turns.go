@@ -69,8 +69,7 @@ func (f *fleet) rotations(ctx context.Context) (figure, error) {
 
 // roles makes a role and an account for each that is to be turned, and a role for each bare one.
 func (f *fleet) roles(ctx context.Context) ([]*turn, error) {
-	r, err := f.client.AddResource(ctx, client.NewResource{Name: "db", Type: "postgresql",
-		Settings: map[string]string{"host": f.postgres.Host, "port": strconv.Itoa(f.postgres.Port), "tls_ca": string(f.postgres.CAPEM)}})
+	r, err := f.database(ctx, "db")
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +91,12 @@ func (f *fleet) roles(ctx context.Context) ([]*turn, error) {
 	}
 	_, err = f.postgres.Psql(ctx, f.postgres.SuperUser, f.postgres.SuperPassword, sql.String())
 	return bares, err
+}
+
+// database makes a resource for the PostgreSQL server.
+func (f *fleet) database(ctx context.Context, name string) (client.Resource, error) {
+	return f.client.AddResource(ctx, client.NewResource{Name: name, Type: "postgresql",
+		Settings: map[string]string{"host": f.postgres.Host, "port": strconv.Itoa(f.postgres.Port), "tls_ca": string(f.postgres.CAPEM)}})
 }
 
 // due lets every account become due at the next full minute, and returns how long turning them all took.

@@ -21,7 +21,7 @@ type album struct {
 
 var (
 	storyBaseline = album{filepath.Join("console", "baseline"), "*--1280", 3_000_000}
-	pagesBaseline = album{filepath.Join("console", "baseline", "pages"), "*--light--1280", 3_000_000}
+	pagesBaseline = album{filepath.Join("console", "baseline", "pages"), "*--light--1280", 4_000_000}
 )
 
 const (

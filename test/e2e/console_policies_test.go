@@ -19,7 +19,7 @@ func (w *pagesWorld) policies(eu, stage *testbed.ControlPlane) {
 	}{
 		{client.NewPolicy{Name: "prod", Description: "databases that customers wait for", History: 5,
 			Password: client.PolicyPassword{Length: &length, Alphabets: []string{"lower", "upper", "digits"}, Forbid: []string{"orders"}, ForbidName: &name},
-			Rotation: client.PolicyRotation{Every: "30d", Zone: "Asia/Tokyo", Windows: []string{"Fri 20:00-Sat 04:00"}, Jitter: "6h", MaxAge: "90d", OnReveal: "8h",
+			Rotation: client.PolicyRotation{Every: "45d", Zone: "Asia/Tokyo", Windows: []string{"Fri 20:00-Sat 04:00"}, Jitter: "6h", MaxAge: "90d", OnReveal: "20d",
 				Heartbeat: "12h", Reconcile: []string{"refused"}, Canary: []string{"stage*"}, WaveSize: "25%", WavePause: "30m",
 				Blackouts: []client.Blackout{{From: freeze.From, To: time.Date(2026, 1, 2, 0, 0, 0, 0, time.UTC), Why: "stocktaking"}}}},
 			[]string{"pages_app", "pages_stale"}},

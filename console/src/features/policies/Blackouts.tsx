@@ -31,7 +31,7 @@ export function Blackouts({ draft, onChange, errorOf }: FieldsProps) {
           <TextInput type="datetime-local" step={60} label="From" value={toField(one.from, zone).slice(0, 16)} onChange={(event) => change(i, { from: fromField(event.currentTarget.value, zone) ?? one.from })} />
           <TextInput type="datetime-local" step={60} label="To" value={toField(one.to, zone).slice(0, 16)} onChange={(event) => change(i, { to: fromField(event.currentTarget.value, zone) ?? one.to })} />
           <TextInput className={classes.whole} label="Why" value={one.why} maxLength={200} autoComplete="off" onChange={(event) => change(i, { why: event.currentTarget.value })} />
-          <Group className={classes.whole}><Button size="compact-sm" variant="default" aria-label={`Take blackout ${i + 1} away`} onClick={() => put(all.filter((_, j) => j !== i))}>Take away</Button></Group>
+          <Group className={classes.whole}><Button size="compact-sm" variant="default" aria-label={`Take away blackout ${i + 1}`} onClick={() => put(all.filter((_, j) => j !== i))}>Take away</Button></Group>
         </fieldset>
       ))}
       {error !== undefined && <Input.Error>{error}</Input.Error>}
