@@ -19,7 +19,7 @@ func takeLogins(ctx context.Context, tx *Tx, a inventory.Account) error {
 	for _, login := range logins {
 		_, err := exec(ctx, tx, `INSERT INTO account_logins (resource_id, login, account_id) VALUES ($1,$2,$3)`, a.ResourceID, login, a.ID)
 		if hasCode(err, CodeDuplicate) {
-			return fault.New(fault.Conflict, "another account of the resource has one of these logins").WithCode(CodeDuplicate).
+			return fault.New(fault.Conflict, "there is an account on the resource that has one of these logins").WithCode(CodeDuplicate).
 				WithCure("delete that account first, or name another login: a login belongs to one account").WithUnchanged("nothing was changed")
 		}
 		if err != nil {

@@ -157,7 +157,10 @@ func TestAPairThatIsNotSettled(t *testing.T) {
 		if got, err := s.Run(ctx, first.ID); err != nil || got.State != rotation.Cancelled {
 			t.Fatalf("the first is %s: %v", got.State, err)
 		}
-		must(t, s.CancelRun(ctx, back, "why", happened("run.cancel")))
+		refused, err := s.Claim(ctx, back.ID, "w", time.Minute)
+		must(t, err)
+		refused.State, refused.Reason = rotation.RolledBack, "the system refused the value"
+		must(t, s.Advance(ctx, refused, happened("run.rolled_back")))
 		if got, err := s.ResetAccount(ctx, a.ID); err != nil || got.Unsettled != first.ID || got.Spare != 1 {
 			t.Errorf("%+v, %v", got, err)
 		}

@@ -68,11 +68,12 @@ CREATE TABLE accounts (
     rehearsed_at BIGINT NOT NULL DEFAULT 0, -- 0: never
     UNIQUE (resource_id, name)
 );
--- Each login on a system belongs to one account, be it its name or the second of a pair.
+-- Each login on a system belongs to one account, be it its name or the second of a pair. account_id refers to no table: the
+-- check would read where the newest accounts stand, and make those who add accounts at once wait for each other.
 CREATE TABLE account_logins (
     resource_id TEXT NOT NULL REFERENCES resources (id),
     login       TEXT NOT NULL,
-    account_id  TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+    account_id  TEXT NOT NULL,
     PRIMARY KEY (resource_id, login)
 ) WITHOUT ROWID;
 CREATE INDEX account_logins_account ON account_logins (account_id);
