@@ -2,37 +2,67 @@ package kube
 
 import (
 	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
 	"testing"
-	"time"
+
+	"k8s.io/klog/v2"
 
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
-// An answer that breaks off is the caller's error; what client-go says of it beside that is for those who debug.
+// What client-go says of its own accord is for those who debug: whoever made the call is told as well.
 func TestWhatTheClientSaysOfItselfIsForDebugging(t *testing.T) {
 	t.Cleanup(func() { LogTo(slog.New(slog.DiscardHandler)) })
-	p := newRecorder(t)
-	p.answering(func(w http.ResponseWriter, r *http.Request) bool {
-		hostilities()["a body that drips"](w, r)
-		return true
-	})
-	conn, err := Dial(Config{Server: p.web.URL, CAPEM: p.ca(), AllowLoopback: true,
-		Token: vault.NewValue([]byte("a-token-of-some-length")), answerWait: 300 * time.Millisecond})
+	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
+		var out bytes.Buffer
+		LogTo(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level})))
+		klog.FromContext(t.Context()).Error(errors.New("cut off"), "an answer broke off")
+		klog.FromContext(t.Context()).V(8).Info("Response Body", "body", "a value")
+		if got := strings.Contains(out.String(), `"level":"DEBUG","msg":"an answer broke off"`); got != want || strings.Contains(out.String(), "ERROR") || strings.Contains(out.String(), "value") {
+			t.Errorf("a server that logs from %v on wrote %q", level, out.String())
+		}
+	}
+}
+
+// At its higher levels client-go writes the bodies of requests and answers: the values of Secrets. None of that is taken,
+// however much the server logs.
+func TestNoValueIsInTheClientsLog(t *testing.T) {
+	t.Cleanup(func() { LogTo(slog.New(slog.DiscardHandler)) })
+	var out bytes.Buffer
+	LogTo(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.Level(-100)})))
+	for level := range klog.Level(20) {
+		if level > 0 && (klog.FromContext(t.Context()).V(int(level)).Enabled() || klog.V(level).Enabled()) {
+			t.Errorf("client-go may write its lines of level %d", level)
+		}
+	}
+	cfg := connector(t, Scope{WholeCluster: true, ReadWrite: true})
+	var err error
+	if cfg.Token, err = NormaliseToken(cfg.Token); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := Dial(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	for level, want := range map[slog.Level]bool{slog.LevelDebug: true, slog.LevelInfo: false} {
-		var out bytes.Buffer
-		LogTo(slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: level})))
-		if _, err := conn.GetSecret(t.Context(), "a", "b"); err == nil {
-			t.Fatal("an answer that drips was taken")
-		}
-		if got := strings.Contains(out.String(), `"level":"DEBUG"`); got != want || strings.Contains(out.String(), "ERROR") {
-			t.Errorf("a server that logs from %v on wrote %q", level, out.String())
+	canary := "canary-" + rand.Text()
+	kubectl(t, "", "create", "namespace", "loud")
+	kubectl(t, fmt.Sprintf(`{"apiVersion":"v1","kind":"Secret","metadata":{"name":"loud"},"stringData":{"key":%q}}`, canary), "-n", "loud", "create", "-f", "-")
+	s, err := conn.GetSecret(t.Context(), "loud", "loud")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !s.Data["key"].Equal(vault.NewValue([]byte(canary))) {
+		t.Fatal("the value was not read, so that this proves nothing")
+	}
+	for _, form := range []string{canary, base64.StdEncoding.EncodeToString([]byte(canary)), "Body"} {
+		if strings.Contains(out.String(), form) {
+			t.Errorf("the log holds a value or a body, in %d bytes", out.Len())
 		}
 	}
 }
