@@ -21,6 +21,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -159,7 +160,13 @@ func (s *scene) at(ts *testscript.TestScript, _ bool, args []string) {
 		m.do = func() error { return syscall.Kill(-d.pid, syscall.SIGSTOP) }
 	case "fill":
 		dir := ts.MkAbs(rest[0])
-		m.do = func() error { return fill(dir) }
+		env := []string{}
+		for _, name := range []string{"HOME", "PATH", "KEYTURN_URL", "KEYTURN_CACERT", "KEYTURN_TOKEN"} {
+			if value := ts.Getenv(name); value != "" {
+				env = append(env, name+"="+value)
+			}
+		}
+		m.do = func() error { return errors.Join(fill(dir), refusesToStore(env)) }
 	case "lose", "half", "busy":
 		m.after = thing
 	default:
@@ -183,6 +190,17 @@ func fill(dir string) error {
 		err = nil
 	}
 	return f.Close()
+}
+
+// refusesToStore makes changes until one is refused: a write-ahead log that was begun anew has room for some, however full the
+// disk is.
+func refusesToStore(env []string) error {
+	cmd := exec.Command("sh", "-c", `for i in $(seq 200); do keyturn resource create last-$i --type generic >/dev/null 2>&1 || exit 0; done; exit 1`)
+	cmd.Env = env
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("the disk is full, and the server goes on storing: %w", err)
+	}
+	return nil
 }
 
 // met is the command `met`: it waits until the request of `at` has come, and what was to be done then is done.

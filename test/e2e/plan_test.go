@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/app"
 	"github.com/keyturn/keyturn/internal/audit"
@@ -217,8 +218,35 @@ func (a ahead) withoutPatch(resource string) {
 	if less == string(manifest) {
 		a.t.Fatalf("the manifest gives no right to patch %s", resource)
 	}
-	if _, err := bed.clusters.Planes[0].Kubectl(a.t.Context(), less, "apply", "-f", "-"); err != nil {
+	plane, ctx := bed.clusters.Planes[0], a.t.Context()
+	// Other tests give the connector rights in the whole cluster, which would go on holding.
+	wide, err := plane.Kubectl(ctx, "", "get", "clusterrolebindings", "-o", `jsonpath={range .items[?(@.subjects[0].name=="keyturn")]}{.metadata.name} {end}`)
+	if err != nil {
 		a.t.Fatal(err)
+	}
+	if names := strings.Fields(wide); len(names) > 0 {
+		if _, err := plane.Kubectl(ctx, "", append([]string{"delete", "clusterrolebindings"}, names...)...); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+	if _, err := plane.Kubectl(ctx, less, "apply", "-f", "-"); err != nil {
+		a.t.Fatal(err)
+	}
+	a.awaitPatch(resource, false)
+}
+
+// awaitPatch waits until the cluster's authoriser has heard whether the connector may patch a resource.
+func (a ahead) awaitPatch(resource string, may bool) {
+	a.t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		// kubectl exits with 1 when the answer is no, so the answer is what counts.
+		answer, err := bed.clusters.Planes[0].Kubectl(a.t.Context(), "", "-n", "shop", "auth", "can-i", "patch", resource, "--as", "system:serviceaccount:keyturn:keyturn")
+		if strings.HasPrefix(strings.TrimSpace(answer), "yes") == may {
+			return
+		}
+		if time.Now().After(end) {
+			a.t.Fatalf("the connector may patch %s: %q (%v), should be %v", resource, answer, err, may)
+		}
 	}
 }
 
@@ -232,4 +260,6 @@ func (a ahead) connect() {
 	if err != nil {
 		a.t.Fatal(err)
 	}
+	a.awaitPatch("secrets", true)
+	a.awaitPatch("deployments", true)
 }
