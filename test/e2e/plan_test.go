@@ -17,6 +17,7 @@ import (
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
 	"github.com/keyturn/keyturn/internal/vault"
+	"github.com/keyturn/keyturn/test/testbed"
 )
 
 // ahead looks at a world before a run, as the server does.
@@ -45,7 +46,9 @@ func (w world) ahead(t *testing.T) ahead {
 	resets := &rotation.Resets{Store: s, Vault: ring, Targets: app.Targets{Store: s, Ring: ring, Registry: registry}, Wake: func() {}}
 	plans := &rotation.Forecaster{Store: s, Vault: ring, Resets: resets, Clusters: clusters}
 	resets.Agreed = plans.Agreed
-	return ahead{w, t, s, ring, resets, &rotation.Rehearsals{Forecaster: plans, Kept: s, Wake: func() {}}}
+	a := ahead{w, t, s, ring, resets, &rotation.Rehearsals{Forecaster: plans, Kept: s, Wake: func() {}}}
+	a.connect()
+	return a
 }
 
 var anna = identity.Actor{ID: "u1", Name: "anna", Kind: identity.KindUser}
@@ -232,34 +235,37 @@ func (a ahead) withoutPatch(resource string) {
 	if _, err := plane.Kubectl(ctx, less, "apply", "-f", "-"); err != nil {
 		a.t.Fatal(err)
 	}
-	a.awaitPatch(resource, false)
+	a.awaitRight(plane, "patch", resource, false)
 }
 
-// awaitPatch waits until the cluster's authoriser has heard whether the connector may patch a resource.
-func (a ahead) awaitPatch(resource string, may bool) {
+// awaitRight waits until a cluster's authoriser has heard whether the connector may do something.
+func (a ahead) awaitRight(plane *testbed.ControlPlane, verb, resource string, may bool) {
 	a.t.Helper()
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		// kubectl exits with 1 when the answer is no, so the answer is what counts.
-		answer, err := bed.clusters.Planes[0].Kubectl(a.t.Context(), "", "-n", "shop", "auth", "can-i", "patch", resource, "--as", "system:serviceaccount:keyturn:keyturn")
+		answer, err := plane.Kubectl(a.t.Context(), "", "-n", "shop", "auth", "can-i", verb, resource, "--as", "system:serviceaccount:keyturn:keyturn")
 		if strings.HasPrefix(strings.TrimSpace(answer), "yes") == may {
 			return
 		}
 		if time.Now().After(end) {
-			a.t.Fatalf("the connector may patch %s: %q (%v), should be %v", resource, answer, err, may)
+			a.t.Fatalf("the connector may %s %s: %q (%v), should be %v", verb, resource, answer, err, may)
 		}
 	}
 }
 
-// connect gives the connector its rights back.
+// connect gives the connector its rights in every cluster: another test may have taken them, or given others.
 func (a ahead) connect() {
 	a.t.Helper()
 	manifest, err := kube.Manifest(kube.Scope{Namespaces: []string{"shop"}, ReadWrite: true, Restart: true})
-	if err == nil {
-		_, err = bed.clusters.Planes[0].Kubectl(a.t.Context(), string(manifest), "apply", "-f", "-")
-	}
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	a.awaitPatch("secrets", true)
-	a.awaitPatch("deployments", true)
+	for _, plane := range bed.clusters.Planes {
+		if _, err := plane.Kubectl(a.t.Context(), string(manifest), "apply", "-f", "-"); err != nil {
+			a.t.Fatal(err)
+		}
+		a.awaitRight(plane, "patch", "secrets", true)
+		a.awaitRight(plane, "patch", "deployments", true)
+		a.awaitRight(plane, "list", "poddisruptionbudgets", true)
+	}
 }
