@@ -18,6 +18,7 @@ export type Kind =
   | 'group'
   | 'token'
   | 'fetch'
+  | 'restore'
   | 'server'
 
 /** A filter as it stands in the URL: a value, or several for "or". */

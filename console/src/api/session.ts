@@ -15,6 +15,8 @@ export interface Health {
   cure?: string
   /** When it was sealed, RFC 3339. */
   since?: string
+  /** Whether the repository is one of an old backup, so that nothing is changed anywhere. */
+  restored?: boolean
   /** Whether a passphrase opens it. */
   passphrase: boolean
 }

@@ -3,6 +3,7 @@ import { Outlet, useLocation } from '@tanstack/react-router'
 import { lazy, Suspense, useCallback, useEffect, useMemo, useState } from 'react'
 import { asProblem } from '../api/problem'
 import { keys } from '../api/keys'
+import { useIsRestored } from '../features/restore/restore'
 import { type Jump, withRecent } from '../features/palette/palette'
 import type { EntryKey } from '../ui/nav'
 import { PlainPage } from '../ui/Page'
@@ -17,6 +18,7 @@ import { useKeys } from './useKeys'
 const leave = (address: string) => location.assign(address)
 
 const paletteAfterMs = 2000
+const RestoredNotice = lazy(() => import('../features/restore/RestoredNotice').then((m) => ({ default: m.RestoredNotice })))
 const Palette = lazy(() => import('../features/palette/Palette').then((m) => ({ default: m.Palette })))
 
 /** What a person who may do an operation finds in the rail. */
@@ -46,6 +48,7 @@ export function Inside() {
   const [watch] = useState(() => new SessionWatch())
   const api = useMemo(() => makeApi({ onSignedOut: watch.end, onSealed: () => leave('/sealed') }), [watch])
   const who = useQuery(mySession(api))
+  const restored = useIsRestored()
   const running = useQuery({
     queryKey: keys.counts('run'),
     queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/runs', { params: { query: { limit: 1 } }, signal })).counts ?? {},
@@ -84,6 +87,7 @@ export function Inside() {
           onHelp={() => setHelp(true)}
           onSignOut={signOut}
         >
+          {restored && <Suspense><RestoredNotice /></Suspense>}
           <Outlet />
           {palette !== 'never' && (
             <Suspense>

@@ -36,6 +36,7 @@ const actions: readonly [string, string, Place][] = [
   ['group.create', 'Make a group', { to: '/settings/groups', search: { do: 'new' } }],
   ['token.create', 'Make a token', { to: '/settings/tokens', search: { do: 'new' } }],
   ['audit.verify', 'Verify the audit log', { to: '/audit' }],
+  ['restore.get', 'See whether a backup was restored', { to: '/restore' }],
 ]
 
 /** The pages that the person may open. */
