@@ -9,6 +9,8 @@ import (
 
 	"github.com/keyturn/keyturn/console"
 	"github.com/keyturn/keyturn/test/e2e/console/picture"
+
+	"github.com/keyturn/keyturn/client"
 )
 
 // TestConsolePages looks at the pages in every state that the story does not come by: refused, empty, broken, late, hostile.
@@ -46,4 +48,22 @@ func passphraseServer(t *testing.T, program, passphrase string) string {
 	s.stop()
 	must(t, s.start(args, nil))
 	return s.await(listens)[1]
+}
+
+// restoredServer starts a server on a database from before a reset, whose account nobody knows the password of any more.
+func restoredServer(t *testing.T, program, password string) string {
+	t.Helper()
+	r := newRestorable(t, program, password)
+	r.resource("orders-db", bed.postgres.Port)
+	r.role("pages_restored")
+	r.role("pages_kept")
+	turned := r.account("orders-db", "pages_restored", r.values["pages_restored"])
+	r.account("orders-db", "pages_kept", r.values["pages_kept"])
+	old := r.backup()
+	r.reset("lost", turned, client.Reset{}, "done")
+	r.restore(old)
+	if after := r.settled(); after["orders-db/pages_restored"].State != "unresolved" || after["orders-db/pages_kept"].State != "verified" {
+		t.Fatalf("%+v", after)
+	}
+	return r.url
 }

@@ -22,6 +22,7 @@ import (
 // pagesFacts is what the browser's part has to know of the world.
 type pagesFacts struct {
 	URL, Sealed, UsedCode string
+	Restored              string            // a server with anna on a database that was put back
 	Passwords             map[string]string // by user
 	IDs                   map[string]string // of what has no name in its address
 	Hostile               string            // name of a resource
@@ -53,6 +54,7 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	w.facts = pagesFacts{URL: s.url, UsedCode: s.code, Passwords: map[string]string{"anna": password}, IDs: map[string]string{}, Clusters: map[string]pagesCluster{}}
 	w.admin = s.as(client.NewValue(s.setUp(password)))
 	w.facts.Sealed = passphraseServer(t, program, rand.Text())
+	w.facts.Restored = restoredServer(t, program, password)
 	w.impostors()
 
 	// Two are its own: on the shared ones other tests give the connector more rights than it may have here.

@@ -23,13 +23,13 @@ type restorable struct {
 	args []string
 }
 
-func newRestorable(t *testing.T) restorable {
+func newRestorable(t *testing.T, program, password string) restorable {
 	t.Helper()
 	address := closedAddress(t)
 	flags := []string{"--listen", address, "--allow-loopback-clusters"}
-	w := &pagesWorld{subject: newSubject(t, build(t), nil, flags...), clusters: map[string]client.Cluster{}, values: map[string]string{}}
+	w := &pagesWorld{subject: newSubject(t, program, nil, flags...), clusters: map[string]client.Cluster{}, values: map[string]string{}}
 	w.facts = pagesFacts{IDs: map[string]string{}, Clusters: map[string]pagesCluster{}, Passwords: map[string]string{}}
-	w.admin = w.as(client.NewValue(w.setUp(rand.Text())))
+	w.admin = w.as(client.NewValue(w.setUp(password)))
 	return restorable{w, append([]string{"server", "--data", w.data(), "--metrics-listen", w.metrics}, flags...)}
 }
 
@@ -129,7 +129,7 @@ func (r restorable) refused(words []string, args ...string) {
 // A server whose database was put back to a backup from before the last rotations notices it, changes nothing, finds out
 // which values are right, adopts the one that logs in, and goes on when a person has accepted the rest.
 func TestADatabaseRestoredFromAnOldBackupIsNoticed(t *testing.T) {
-	w := newRestorable(t)
+	w := newRestorable(t, build(t), rand.Text())
 	ctx, plane := t.Context(), w.plane("restore")
 	w.namespaces(plane, "checkout")
 	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{"checkout"}, Access: "read-write"})

@@ -58,6 +58,17 @@ async function usedCode() {
   await page.getByRole('alert').waitFor()
 }
 
+/** Signs in at the server on a database that was put back, and looks what is known there. */
+async function restored() {
+  await signIn('anna', world.Passwords['anna'])
+  await page.getByText(/it is not known which value is right/).waitFor()
+}
+
+async function endsRestore() {
+  await button('End the restore…').click()
+  await inDialog.getByText(/to confirm/).waitFor()
+}
+
 async function wrongPassphrase() {
   await field('Passphrase').fill('not-the-passphrase-of-this')
   await button('Unseal').click()
@@ -221,6 +232,9 @@ const table = [
   ['login', 'throttled', nobody, '/login', throttled],
   ['setup', 'used-code', nobody, `/setup#${world.UsedCode}`, usedCode],
   ['sealed', 'wrong-passphrase', nobody, `${world.Sealed}/`, wrongPassphrase],
+
+  ['restore', 'accounts', nobody, `${world.Restored}/login?next=/restore`, restored],
+  ['restore', 'end', nobody, undefined, endsRestore],
 
   ['overview', 'auditor', 'aldo', '/', sees('Needs you')],
   ['overview', 'one-grant', 'uma', '/'],

@@ -32,6 +32,7 @@ export const varying = [
   { text: /\bport \d{4,5}\b/g, as: 'port 40443' },
   { text: /\bv1\.\d+\.\d+\b/g, as: 'v1.36.3' },
   // How many events there are depends on what the cluster reported when; so does the number of each, which comes later.
+  { text: /^had \d+ entries, has \d+$/, as: 'had 55 entries, has 40' },
   { text: /\b\d+ entries\b/g, as: '42 entries' },
   { text: /^(#[\d,]+|soon)$/, as: '#42' },
   { text: /\b1[45]m\d+s\b/g, as: '15m0s' },

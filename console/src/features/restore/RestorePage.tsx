@@ -82,7 +82,7 @@ function Lost({ restore }: { restore: Restore }) {
       <Facts>
         <Fact label="Noticed">{restore.foundAt && <Time at={restore.foundAt} as="exact" />}</Fact>
         <Fact label="A later state was seen in">{restore.seenIn}</Fact>
-        <Fact label="Audit log">had {count(restore.had)} entries, has {count(restore.entries)}</Fact>
+        <Fact label="Audit log">{`had ${count(restore.had)} entries, has ${count(restore.entries)}`}</Fact>
       </Facts>
     </section>
   )
@@ -112,7 +112,7 @@ function Account({ account, onCheck }: { account: Restored; onCheck: ((id: strin
   return (
     <tr>
       <td>{state ? <State object="restored" state={state} /> : account.state}</td>
-      <td>{account.name === '' ? <span className={classes.muted}>deleted</span> : <PlaceLink place={accountPlace(placeOf(account))}><bdi>{account.name}</bdi></PlaceLink>}</td>
+      <td><span className={classes.account}>{account.name === '' ? <span className={classes.muted}>deleted</span> : <PlaceLink place={accountPlace(placeOf(account))}><bdi>{account.name}</bdi></PlaceLink>}</span></td>
       <td data-wide="">
         {account.reason && <p className={classes.reason}>{account.reason}</p>}
         {account.cure && <p className={`${classes.reason} ${classes.muted}`}>{account.cure}</p>}
