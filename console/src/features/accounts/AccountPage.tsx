@@ -65,6 +65,7 @@ function Shown({ account }: { account: Account }) {
         actions={<AccountActions account={account} type={type} verify={verify} />}
       >
         <p>{truth(account)}{strategy && ` ${strategy}`}</p>
+        {account.pair && <p>A pair of logins: <b><bdi>{account.login ?? account.name}</bdi></b> is in use, <bdi>{account.login === account.pair ? account.name : account.pair}</bdi> is the other.</p>}
         <NextChange account={account} />
         {account.run && <p><PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>A reset is not finished: open its run</PlaceLink></p>}
       </PageHead>

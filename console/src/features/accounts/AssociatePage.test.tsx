@@ -2,10 +2,10 @@ import { fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, expect, test, vi } from 'vitest'
 import { Problem } from '../../api/problem'
 import { expectAccessible } from '../../test/render'
-import { drawPage, refuse } from '../resources/testPage'
+import { drawPage, page, refuse } from '../resources/testPage'
 import { AssociatePage, splitPath } from './AssociatePage'
 import { partly, verdictOf } from './Compared'
-import { answers, ByBody } from './fixtures'
+import { account, answers, ByBody } from './fixtures'
 
 afterEach(() => vi.unstubAllGlobals())
 
@@ -18,6 +18,7 @@ const at = (comparison: object, more: Record<string, unknown> = {}, query = sear
     answer: answers({ 'POST /mappings/compare': comparison, 'POST /mappings': { id: 'm9' }, ...more }),
   })
 
+const pair = { ...account, strategy: 'alternating', pair: 'app_ro' }
 const other = { secretId: 's2', cluster: 'west', namespace: 'pay', secret: 'app', key: 'dsn' }
 const maps = (asked: { method: string; path: string; body: unknown }[]) => asked.filter(({ method, path }) => method === 'POST' && path === '/mappings').map(({ body }) => body)
 
@@ -98,6 +99,22 @@ test('a place that a person gives is asked about when it is whole', async () => 
   expect(screen.queryByRole('button', { name: /Map/ })).toBeNull()
   const places = asked.filter(({ path }) => path === '/mappings/compare').map(({ body }) => (body as { place?: object }).place)
   expect(places).toEqual([undefined, { format: 'url' }, { format: 'json', at: '/password' }])
+})
+
+test('of a pair the user name changes too, so a person says what stands there, and it is compared as that', async () => {
+  const { asked } = await at(new ByBody((asked) => ((asked as { holds?: string }).holds === undefined ? { result: 'differs', places: [{ format: 'url' }] } : { result: 'equal' })), { 'GET /accounts': page([pair]), 'GET /accounts/a1': pair })
+  expect(await screen.findByText(/Equal to v3/)).toBeTruthy()
+  const what = screen.getByLabelText<HTMLInputElement>('What stands there', { selector: 'input' })
+  expect(what.value).toBe('user name and password')
+  expect(screen.getByText(/a pair, app_rw and app_ro/)).toBeTruthy()
+  fireEvent.click(screen.getByLabelText('They are', { selector: 'input' }))
+  fireEvent.click(await screen.findByRole('option', { name: 'the whole value' }))
+  fireEvent.click(what)
+  fireEvent.click(await screen.findByRole('option', { name: 'the user name' }))
+  expect(await screen.findByText(/Equal to v3/)).toBeTruthy()
+  await expectAccessible()
+  fireEvent.click(screen.getByRole('button', { name: 'Map and save' }))
+  await waitFor(() => expect(maps(asked)).toEqual([{ accountId: 'a1', secretId: 's1', key: 'password', holds: 'username', onWrite: 'restart' }]))
 })
 
 test('owned by another controller: its advice; mapped already: no button', async () => {

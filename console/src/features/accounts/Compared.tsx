@@ -1,4 +1,4 @@
-import { Button, Checkbox, Group, Radio, Stack } from '@mantine/core'
+import { Button, Checkbox, Group, Radio, Select, Stack } from '@mantine/core'
 import { IconArrowsDiff, IconCircleCheck, IconCircleX, IconHandStop } from '@tabler/icons-react'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
@@ -6,7 +6,7 @@ import { type ReactNode, useState } from 'react'
 import { keys } from '../../api/keys'
 import { asProblem, Problem } from '../../api/problem'
 import { bodyOf, type Schemas, useApi } from '../../app/api'
-import { count } from '../../ui/format'
+import { capital, count } from '../../ui/format'
 import { iconProps } from '../../ui/icons'
 import { ProblemView } from '../../ui/ProblemView'
 import { useToast } from '../../ui/say'
@@ -19,7 +19,7 @@ import classes from './account.module.css'
 import type { OnWrite } from './onWrite'
 import { OnWriteChoice } from './OnWriteChoice'
 import { PlaceChoice } from './PlaceChoice'
-import { type Place, placeText } from './place'
+import { type Holds, holdsNames, holdsText, type Place, placeText } from './place'
 
 type Comparison = Schemas['Comparison']
 type KeyRef = Schemas['KeyRef']
@@ -45,11 +45,11 @@ export function verdictOf(result: Comparison['result'], current: number): { tone
 
 const icons = { ok: IconCircleCheck, warn: IconArrowsDiff, danger: IconCircleX }
 
-function useComparison(account: Account, secret: Secret, name: string, place: Place | undefined, enabled = true) {
+function useComparison(account: Account, secret: Secret, name: string, place: Place | undefined, holds?: Holds, enabled = true) {
   const api = useApi()
-  const body = { accountId: account.id, secretId: secret.id, key: name, place }
+  const body = { accountId: account.id, secretId: secret.id, key: name, place, holds }
   const compared = useQuery({
-    queryKey: [...keys.one('secret', secret.id), 'compare', account.id, account.current, name, place],
+    queryKey: [...keys.one('secret', secret.id), 'compare', account.id, account.current, name, place, holds],
     queryFn: async ({ signal }) => bodyOf(await api.POST('/api/v1/mappings/compare', { body, signal })),
     // It holds for the moment in which it was made.
     gcTime: 0,
@@ -70,13 +70,31 @@ function Placed({ account, secret, name, whole }: { account: Account; secret: Se
   const proposed = whole.places ?? []
   const [place, setPlace] = useState(whole.result === 'equal' ? undefined : proposed[0])
   const [onWrite, setOnWrite] = useState<OnWrite>('restart')
-  const part = useComparison(account, secret, name, place, place !== undefined)
+  // Of a pair the user name changes too, and has to stand somewhere.
+  const [chosen, setChosen] = useState<Holds>()
+  const holds = account.pair ? chosen ?? (place === undefined ? 'password' : 'both') : undefined
+  const seen = place === undefined && (holds ?? 'password') === 'password'
+  const part = useComparison(account, secret, name, place, holds, !seen)
   const then = <OnWriteChoice value={onWrite} onChange={(word) => setOnWrite(word as OnWrite)} />
-  const decide = (found: Comparison) => <Decide key={placeText(place)} account={account} secret={secret} name={name} answer={{ place, onWrite }} found={found}>{then}</Decide>
+  const decide = (found: Comparison) => <Decide key={`${placeText(place)} ${holds ?? ''}`} account={account} secret={secret} name={name} answer={{ place, holds, onWrite }} found={found}>{then}</Decide>
   return (
     <Stack gap="md">
-      {whole.result !== 'mapped' && whole.result !== 'key_missing' && <PlaceChoice proposed={proposed} place={place} onChoose={setPlace} />}
-      {place === undefined ? decide(whole) : <Loaded of={part} lines={2}>{decide}</Loaded>}
+      {whole.result !== 'mapped' && whole.result !== 'key_missing' && (
+        <>
+          {account.pair && (
+            <Select
+              label="What stands there"
+              description={`The account is a pair, ${account.name} and ${account.pair}: a reset changes which of them is used.`}
+              data={Object.entries(holdsNames).map(([value, label]) => ({ value, label }))}
+              value={holds}
+              onChange={(next) => setChosen((next ?? 'password') as Holds)}
+              allowDeselect={false}
+            />
+          )}
+          <PlaceChoice label={`${capital(holds === 'both' ? 'they are' : `${holdsText(holds)} is`)}`} proposed={proposed} place={place} onChoose={setPlace} />
+        </>
+      )}
+      {seen ? decide(whole) : <Loaded of={part} lines={2}>{decide}</Loaded>}
     </Stack>
   )
 }
@@ -84,6 +102,7 @@ function Placed({ account, secret, name, whole }: { account: Account; secret: Se
 /** What the mapping is to say besides account and key. */
 interface Answer {
   place: Place | undefined
+  holds: Holds | undefined
   onWrite: OnWrite
 }
 
@@ -151,7 +170,7 @@ function Others({ others, chosen, onChoose }: { others: readonly KeyRef[]; chose
 }
 
 /** Maps the key and then the others, one by one. It stops at the first that is refused and says how far it came. */
-function useMap(account: Account, secret: Secret, name: string, { place, onWrite }: Answer) {
+function useMap(account: Account, secret: Secret, name: string, { place, holds, onWrite }: Answer) {
   const api = useApi()
   const client = useQueryClient()
   const navigate = useNavigate()
@@ -163,7 +182,7 @@ function useMap(account: Account, secret: Secret, name: string, { place, onWrite
     setProblem(undefined)
     let done = 0
     try {
-      await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId: secret.id, key: name, place, onWrite, keep } })
+      await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId: secret.id, key: name, place, holds, onWrite, keep } })
       done++
       for (const { secretId, key } of others) {
         await api.POST('/api/v1/mappings', { body: { accountId: account.id, secretId, key, onWrite } })

@@ -84,3 +84,24 @@ test('a type that takes one value at a time does not offer two', async () => {
   fireEvent.click(dialog.getByRole('button', { name: 'Cancel' }))
   await waitFor(() => expect(document.activeElement?.getAttribute('aria-label')).toBe('More for app_rw'))
 })
+
+test('an account becomes a pair where its type knows what logins may do', async () => {
+  const server = accountServer({ 'GET /types': { items: [{ ...redis['GET /types'].items[0], name: 'PostgreSQL', overlap: false, alternating: true }] } })
+  const { asked } = await at(server.answer)
+  await screen.findByText(/A reset takes one value at a time\.$/)
+  const dialog = await editStrategy()
+  fireEvent.click(dialog.getByRole('radio', { name: 'Two logins that take turns' }))
+  fireEvent.change(dialog.getByLabelText('The other login'), { target: { value: 'app_ro' } })
+  await expectAccessible()
+  fireEvent.click(dialog.getByRole('button', { name: 'Save the strategy' }))
+  await waitFor(() => expect(patches(asked)).toEqual([['/accounts/a1', { strategy: 'alternating', pair: 'app_ro' }, '"7"']]))
+  expect(await screen.findByText(/A pair of logins:/)).toHaveProperty('textContent', 'A pair of logins: app_rw is in use, app_ro is the other.')
+})
+
+test('the version and the account say which login of a pair is meant', async () => {
+  const server = accountServer({ 'GET /accounts/a1/versions': { items: [{ number: 4, stage: 'current', source: 'generated', actor: 'anna', login: 'app_ro', createdAt: '2026-11-20T00:00:00Z' }] } })
+  server.stored = { ...server.stored, strategy: 'alternating', pair: 'app_ro', login: 'app_ro' }
+  await at(server.answer)
+  expect((await screen.findByText('v4')).closest('td')?.textContent).toBe('v4 of app_ro')
+  expect(screen.getByText(/A pair of logins:/).textContent).toBe('A pair of logins: app_ro is in use, app_rw is the other.')
+})

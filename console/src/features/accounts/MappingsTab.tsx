@@ -25,7 +25,7 @@ import { Loaded } from '../resources/Waiting'
 import { type Account, type Mapping, worstMappings } from './account'
 import { EditMapping } from './EditMapping'
 import { onWriteOf } from './onWrite'
-import { placeText } from './place'
+import { holdsText, placeText } from './place'
 
 const fields = [{ key: 'state', label: 'State' }]
 
@@ -35,7 +35,7 @@ const columnsFor = (onUnmap: (m: Mapping) => void): readonly Column<Mapping>[] =
     render: (m) => <PlaceLink inGrid place={secretPlace({ ...m, name: m.secret })}><bdi>{m.namespace}/{m.secret}</bdi></PlaceLink>,
   },
   { key: 'state', title: 'State', width: 120, render: (m) => <StateWord object="key" state={m.state} /> },
-  { key: 'key', title: 'Key', width: 120, grow: 1, render: (m) => <><code><bdi>{m.key}</bdi></code>{m.place && <span className={classes.muted}> {placeText(m.place)}</span>}</> },
+  { key: 'key', title: 'Key', width: 120, grow: 1, render: (m) => <><code><bdi>{m.key}</bdi></code>{m.place && <span className={classes.muted}> {placeText(m.place)}</span>}{m.holds && m.holds !== 'password' && <span className={classes.muted}> {holdsText(m.holds)}</span>}</> },
   { key: 'cluster', title: 'Cluster', width: 110, priority: 1, render: (m) => <bdi>{m.clusterName}</bdi> },
   {
     key: 'onWrite', title: 'After a reset', width: 110, priority: 2, render: ({ onWrite }) => onWriteOf(onWrite)?.short ?? onWrite,
@@ -124,7 +124,8 @@ function Peek({ id, onClose, onUnmap, onEdit }: { id: string | undefined; onClos
             {m.reason && <Fact label="Why">{m.reason}</Fact>}
             <Fact label="Secret"><PlaceLink place={secretPlace({ ...m, name: m.secret })}><bdi>{m.namespace}/{m.secret}</bdi></PlaceLink></Fact>
             <Fact label="Key"><code><bdi>{m.key}</bdi></code></Fact>
-            {m.place && <Fact label="The password is"><bdi>{placeText(m.place)}</bdi></Fact>}
+            {m.holds && m.holds !== 'password' && <Fact label="Holds">{holdsText(m.holds)}</Fact>}
+            {m.place && <Fact label={m.holds === 'both' ? 'They are' : 'The password is'}><bdi>{placeText(m.place)}</bdi></Fact>}
             <Fact label="Cluster"><bdi>{m.clusterName}</bdi></Fact>
             <Fact label="After a reset">{onWriteOf(m.onWrite)?.label ?? m.onWrite}</Fact>
             <Fact label="Version there">{m.written === 0 ? 'none was written or proved' : `v${m.written}${m.written === m.current ? ', the current one' : `; the current one is v${m.current}`}`}</Fact>

@@ -5,15 +5,15 @@ import { atOf, complete, type Format, formatNames, type Place, placeText } from 
 const whole = 'whole'
 const another = 'another'
 
-/** Where in the key's value the password stands: all of it, what its form says, or what a person says. */
-export function PlaceChoice({ proposed, place, onChoose }: { proposed: readonly Place[]; place: Place | undefined; onChoose: (place: Place | undefined) => void }) {
+/** Where in the key's value it stands: all of it, what its form says, or what a person says. */
+export function PlaceChoice({ label, proposed, place, onChoose }: { label: string; proposed: readonly Place[]; place: Place | undefined; onChoose: (place: Place | undefined) => void }) {
   const [own, setOwn] = useState<Place>()
   const at = proposed.findIndex((one) => placeText(one) === placeText(place))
   const value = own !== undefined ? another : place === undefined ? whole : String(at)
   return (
     <>
       <Select
-        label="The password is"
+        label={label}
         description={proposed.length > 0 ? 'By its form the value holds more than a password.' : undefined}
         data={[{ value: whole, label: 'the whole value' }, ...proposed.map((one, i) => ({ value: String(i), label: `a part of it: ${placeText(one)}` })), { value: another, label: 'another part of it…' }]}
         value={value}

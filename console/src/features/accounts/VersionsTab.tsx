@@ -45,7 +45,7 @@ function Table({ account, versions }: { account: Account; versions: readonly Ver
       <tbody>
         {versions.map((v) => (
           <tr key={v.number}>
-            <td><b>v{v.number}</b></td>
+            <td><b>v{v.number}</b>{v.login && <> of <bdi>{v.login}</bdi></>}</td>
             <td><StateWord object="version" state={v.stage}>{v.stage === 'previous' && v.retiredAt ? <>until <Time at={v.retiredAt} /></> : undefined}</StateWord></td>
             <td data-label="Source">{sourceWord(v.source)}</td>
             <td data-label="By"><bdi>{v.actor}</bdi></td>

@@ -20,6 +20,15 @@ export const formatNames: Readonly<Record<Exclude<Format, 'whole'>, string>> = {
   template: 'a text of your own',
 }
 
+export type Holds = NonNullable<Schemas['NewMapping']['holds']>
+
+/** What of an account stands in a key. */
+export const holdsNames: Readonly<Record<Holds, string>> = { password: 'the password', username: 'the user name', both: 'user name and password' }
+
+const isHolds = (word: string): word is Holds => Object.hasOwn(holdsNames, word)
+
+export const holdsText = (word: string | undefined) => (word === undefined ? holdsNames.password : isHolds(word) ? holdsNames[word] : word)
+
 /** What `at` means for a format; undefined where it has one place only. */
 export const atOf: Readonly<Partial<Record<Format, { label: string; example: string; needed: boolean }>>> = {
   pgpass: { label: 'Line', example: 'db:5432:orders', needed: true },

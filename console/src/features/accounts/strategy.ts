@@ -25,7 +25,7 @@ export function strategyLabel(word: string): string {
   return word === '' ? 'best the type can' : isStrategy(word) ? strategies[word].label : word
 }
 
-/** What may be chosen for an account of a type that can hold two values, or not. An account that is a pair can stay one. */
+/** What may be chosen for an account of a type that can hold two values, or not, and of which two logins can take turns, or not. */
 export function strategiesFor(type: string, overlap: boolean, pair = false): { value: Strategy | ''; label: string; means: string }[] {
   const best = strategies[overlap ? 'overlap' : 'single']
   return [
