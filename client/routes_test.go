@@ -41,7 +41,7 @@ func TestEveryMethodSpeaksToItsRoute(t *testing.T) {
 		}
 		answer(w, 200, map[string]any{})
 	})
-	for _, routes := range []func(*Client) routes{serverAndClusterRoutes, resourceAndAccountRoutes, mappingAndRunRoutes, policyRoutes, peopleRoutes} {
+	for _, routes := range []func(*Client) routes{serverAndClusterRoutes, resourceAndAccountRoutes, mappingAndRunRoutes, policyRoutes, keyRoutes, peopleRoutes} {
 		for want, call := range routes(c) {
 			got = ""
 			if err := call(t.Context()); err != nil || got != want {
@@ -144,6 +144,22 @@ func resourceAndAccountRoutes(c *Client) routes {
 		},
 		"GET /secrets/s":           func(ctx context.Context) error { _, err := c.Secret(ctx, "s"); return err },
 		"POST /secrets/s/download": func(ctx context.Context) error { _, err := c.Download(ctx, "s"); return err },
+	}
+}
+
+func keyRoutes(c *Client) routes {
+	return routes{
+		"GET /keys":         func(ctx context.Context) error { _, err := c.Keys(ctx); return err },
+		"POST /keys/rotate": func(ctx context.Context) error { _, err := c.RotateKey(ctx); return err },
+		"DELETE /keys/4":    func(ctx context.Context) error { return c.RemoveKey(ctx, "4") },
+		"POST /keys/root {}": func(ctx context.Context) error {
+			_, err := c.ChangeRoot(ctx, NextRoot{})
+			return err
+		},
+		`POST /keys/root {"passphrase":"p"}`: func(ctx context.Context) error {
+			_, err := c.ChangeRoot(ctx, NextRoot{NewValue("p")})
+			return err
+		},
 	}
 }
 

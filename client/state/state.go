@@ -31,6 +31,7 @@ const (
 	Finding   Object = "finding"
 	AuditLog  Object = "audit log"
 	Restored  Object = "restored" // an account after a restore from a backup
+	DataKey   Object = "data key"
 	Page      Object = "page"
 )
 

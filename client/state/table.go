@@ -88,6 +88,9 @@ var table = []State{
 	{Object: Restored, Word: "undecided", Tone: Warn, Icon: "git-merge", Meaning: "There is nothing to log in to, and a mapped key holds another value."},
 	{Object: Restored, Word: "unresolved", Tone: Danger, Icon: "shield-x", Meaning: "No known value logs in, or nothing answered."},
 
+	{Object: DataKey, Word: "active", Tone: OK, Icon: "key", Meaning: "It seals every new value."},
+	{Object: DataKey, Word: "retired", Tone: Neutral, Icon: "archive", Meaning: "It opens what it has sealed, and seals nothing new."},
+
 	{Object: Page, Word: "live", Tone: OK, Icon: "point", Meaning: "Changes arrive as they happen."},
 	{Object: Page, Word: "reconnecting", Tone: Progress, Icon: "loader-2", Meaning: "The connection to the server was lost and is being made again."},
 	{Object: Page, Word: "stale", Tone: Warn, Icon: "cloud-off", Meaning: "No news since the stated time."},

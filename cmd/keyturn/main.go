@@ -27,7 +27,10 @@ func main() {
 
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
 	return cli.Run(ctx, args, cli.Streams{In: in, Out: out, Err: errs, Env: config.Env, Version: buildVersion(),
-		Server: func(ctx context.Context, o cli.ServerOptions) error { return serve(ctx, o, out, errs) }})
+		Server: func(ctx context.Context, o cli.ServerOptions) error { return serve(ctx, o, out, errs) },
+		NextRootKey: func(ctx context.Context, o cli.ServerOptions) (string, error) {
+			return app.NewNextRootKey(ctx, config.Server{Data: o.Data, Database: o.Database, RootKeyFile: o.RootKeyFile})
+		}})
 }
 
 func serve(ctx context.Context, o cli.ServerOptions, out, errs io.Writer) error {

@@ -10,11 +10,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/keyring"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
@@ -32,6 +34,7 @@ const (
 type estate struct {
 	*world
 	ring       *vault.Ring
+	keys       keys
 	cluster    inventory.Cluster
 	space      inventory.Resource // the cluster's namespace
 	secret     inventory.Secret   // of the keys password, same and binary
@@ -72,14 +75,34 @@ func (k asHard) Explain(ctx context.Context, accountID string) ([]rotation.Appli
 	return k.plans.Explain(ctx, accountID)
 }
 
+// keys are those of the ring, with a next root key that is not on a disk.
+type keys struct{ *keyring.Keeper }
+
+func (k keys) ChangeRoot(ctx context.Context, actor identity.Actor, _ client.Value) (client.RootChange, error) {
+	var key [32]byte
+	_, _ = rand.Read(key[:]) // never fails
+	root, err := vault.NewRootKey(key[:])
+	if err != nil {
+		return client.RootChange{}, err
+	}
+	changed, err := k.Keeper.ChangeRoot(ctx, actor, root)
+	return client.RootChange{Changed: changed, File: "root.key"}, err
+}
+
 // serve gives the API real services. What is not on this machine (a cluster) is the test's.
 func (e *estate) serve(t testing.TB, w *world, s *Services) {
 	var key [32]byte
 	_, _ = rand.Read(key[:]) // never fails
 	root, err := vault.NewRootKey(key[:])
 	ok(t, err)
-	e.ring, _, err = vault.NewRing(root)
+	ring, stored, err := vault.NewRing(root)
 	ok(t, err)
+	_, rev, err := w.store.RingKeys(t.Context())
+	ok(t, err, w.store.SaveRing(t.Context(), rev, stored, audit.New(identity.System("test"), "ring.create", audit.Object{Kind: "repository"})))
+	e.ring = ring
+	e.keys = keys{&keyring.Keeper{Store: w.store, Ring: ring, Log: w.server.Log}}
+	ok(t, e.keys.Start(t.Context()))
+	s.Keys = e.keys
 	rows := rows{w.store}
 	needsGrant := func(a identity.Actor) bool { return a.Role != identity.Administrator }
 	s.Clusters = struct {

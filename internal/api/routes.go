@@ -19,6 +19,7 @@ func (s *Server) register() {
 	s.policyOps()
 	s.auditOps()
 	s.restoreOps()
+	s.keyOps()
 	s.peopleOps()
 	s.grantOps()
 	s.tokenOps()

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/keyring"
 	"github.com/keyturn/keyturn/internal/policy"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -167,6 +169,9 @@ func (x *exposed) ask(r Route) question {
 	if strings.Contains(key, "{fetch}") {
 		pairs = append(pairs, "{fetch}", x.fetch())
 	}
+	if strings.Contains(key, "{key}") {
+		pairs = append(pairs, "{key}", x.spentKey())
+	}
 	if key == "DELETE /tokens/{token}" {
 		id, _ := x.token(x.other, "account.list")
 		pairs = append(pairs, "{token}", id)
@@ -218,6 +223,18 @@ func (x *exposed) accepted() {
 	}
 }
 
+// spentKey returns a retired data key that nothing is sealed with.
+func (x *exposed) spentKey() string {
+	x.t.Helper()
+	old := x.ring.Active()
+	_, err := x.keys.Rotate(x.t.Context(), identity.System("key-keeper"))
+	ok(x.t, err)
+	id := strconv.FormatUint(uint64(old), 10)
+	resealer := keyring.Resealer{Keeper: x.keys.Keeper, Store: x.store, Log: x.server.Log, Owner: "test", Lease: time.Minute}
+	ok(x.t, resealer.Do(x.t.Context(), id))
+	return id
+}
+
 // body is what the route of that method and path is sent, nil for those that take none.
 func (x *exposed) body(key string) any {
 	name, text, secret := "renamed", "a text", client.NewValue("gravel teapot Orion nineteen")
@@ -237,6 +254,7 @@ func (x *exposed) body(key string) any {
 			"/policies/preview":              client.PolicyDraft{Rotation: client.PolicyRotation{Every: "30d"}},
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
+			"/keys/root":                     client.NextRoot{},
 			"/restore/check":                 client.RestoreCheck{},
 			"/restore/accept":                client.RestoreAcceptance{},
 			"/users":                         client.NewUser{Name: "newcomer", Role: "user", Password: secret},

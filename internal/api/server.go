@@ -56,6 +56,7 @@ type Services struct {
 	Policies Policies
 	Audit    Audit
 	Restores Restores
+	Keys     Keys
 	Overview Overviews
 	Replies  Replies
 	// Types are the kinds of system that a resource can be of.

@@ -47,8 +47,10 @@ func newFetchWorld(t *testing.T, plane *testbed.ControlPlane, scope inventory.Sc
 	_, _ = rand.Read(b)
 	root, err := vault.NewRootKey(b)
 	w.do(t, err)
-	w.ring, _, err = vault.NewRing(root)
+	ring, rows, err := vault.NewRing(root)
 	w.do(t, err)
+	w.do(t, w.store.SaveRing(t.Context(), 1, rows, fetchHappened("ring.create")))
+	w.ring = ring
 	token, err := kube.NormaliseToken(vault.NewValue([]byte(w.connect(t, scope))))
 	w.do(t, err)
 	now := time.Now()

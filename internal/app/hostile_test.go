@@ -68,8 +68,10 @@ func TestSecurityAHostileClusterChangesNothing(t *testing.T) {
 	_, _ = rand.Read(b)
 	root, err := vault.NewRootKey(b)
 	w.do(t, err)
-	w.ring, _, err = vault.NewRing(root)
+	ring, rows, err := vault.NewRing(root)
 	w.do(t, err)
+	w.do(t, w.store.SaveRing(t.Context(), 1, rows, fetchHappened("ring.create")))
+	w.ring = ring
 	now := time.Now()
 	w.cluster = inventory.Cluster{ID: fetchID(), Name: "prod", Server: srv.URL, CAPEM: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})),
 		UID: fetchID(), Scope: inventory.Scope{WholeCluster: true}, State: inventory.ClusterConnected, Since: now, CheckedAt: now, CreatedAt: now}

@@ -21,6 +21,7 @@ import (
 	"github.com/keyturn/keyturn/internal/config"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/keyring"
 	"github.com/keyturn/keyturn/internal/kube"
 	"github.com/keyturn/keyturn/internal/seal"
 	"github.com/keyturn/keyturn/internal/store"
@@ -40,8 +41,10 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 	if err := privateDir(cfg.Data); err != nil {
 		return err
 	}
-	events := api.NewEvents()
-	st, err := store.Open(ctx, store.Config{DSN: cfg.Database, Dir: cfg.Data, Log: log, Changed: events.Publish, Missed: events.Forget})
+	events, ring := api.NewEvents(), &ringNews{}
+	st, err := store.Open(ctx, store.Config{DSN: cfg.Database, Dir: cfg.Data, Log: log,
+		Changed: func(changes []store.Change) { events.Publish(changes); ring.changed(changes) },
+		Missed:  func() { events.Forget(); ring.missed() }})
 	if err != nil {
 		return err
 	}
@@ -55,7 +58,7 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 		return fault.New(fault.Unavailable, "the server cannot listen on %s: %w", cfg.Listen, err).WithCure("%s", listenCure(err)).
 			WithUnchanged("the server has not started")
 	}
-	s := &server{cfg: cfg, log: log, out: out, store: st, cert: cert, url: cfg.URL(listener.Addr().String())}
+	s := &server{cfg: cfg, log: log, out: out, store: st, cert: cert, url: cfg.URL(listener.Addr().String()), ring: ring}
 	return s.serve(ctx, listener, events)
 }
 
@@ -71,6 +74,8 @@ type server struct {
 	api    *api.Server
 	loops  *errgroup.Group // every long loop, so that the server stops when one fails and waits for all
 	people *identity.Service
+	keeper *keyring.Keeper
+	ring   *ringNews
 }
 
 // The time-outs of a connection: whoever sends slowly is cut off.

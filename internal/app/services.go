@@ -67,6 +67,10 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	if err != nil {
 		return err
 	}
+	resealing, err := s.keep(ctx, sealed, ring, owner)
+	if err != nil {
+		return err
+	}
 	registry, err := newRegistry(kube.DialDirect)
 	if err != nil {
 		return err
@@ -112,6 +116,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: timed[0].Wake}, s.store, plans},
 		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
 		Restores: restoresAPI{s.store, kept, checks.Wake, runs.Wake},
+		Keys:     keysAPI{s.keeper, sealed},
 		Replies:  s.store,
 		Overview: s.store,
 		Types:    wireTypes(registry),
@@ -121,7 +126,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
 	undoing := &jobs.Worker{Name: "rollback", Due: s.store.GivenUpRuns, Do: resets.GiveUp, Slots: turnSlots, Every: dueEvery, Log: s.log}
-	s.start(loop, append(timed, runs, fetches, undoing, checks), sequencer, connect, kept)
+	s.start(loop, append(timed, runs, fetches, undoing, checks, resealing), sequencer, connect, kept)
 	sealed.needsSetup, err = s.unpeopled(ctx)
 	return err
 }
@@ -169,6 +174,7 @@ func (s *server) owner(ctx context.Context, repositoryID string) (string, error)
 // start runs every loop until ctx ends.
 func (s *server) start(ctx context.Context, workers []*jobs.Worker, sequencer *audit.Sequencer, connect *inventory.Connections, kept *epoch) {
 	s.loops.Go(func() error { return kept.run(ctx) })
+	s.loops.Go(func() error { return s.keeper.Run(ctx) })
 	for _, w := range workers {
 		s.loops.Go(func() error {
 			select {

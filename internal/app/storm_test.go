@@ -46,8 +46,10 @@ func newTurning(t *testing.T, n int, age time.Duration) *turning {
 	root, err := vault.NewRootKey(key)
 	w := &turning{t: t, store: s}
 	w.do(err)
-	w.ring, _, err = vault.NewRing(root)
+	ring, rows, err := vault.NewRing(root)
 	w.do(err)
+	w.do(s.SaveRing(ctx, 1, rows, fetchHappened("ring.create")))
+	w.ring = ring
 	registry, err := target.NewRegistry(generic.New())
 	w.do(err)
 	log, applying := slog.New(slog.DiscardHandler), policies{s}

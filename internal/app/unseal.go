@@ -75,11 +75,7 @@ func (s *sealing) Unseal(ctx context.Context, passphrase client.Value, by identi
 	if s.passphrase && passphrase.Text() == "" {
 		return fault.New(fault.Invalid, "the passphrase is missing").WithField("passphrase")
 	}
-	var source seal.Source = seal.NewFile(s.file)
-	if s.passphrase {
-		source = seal.NewPassphrase(s.file, vault.NewValue([]byte(passphrase.Text())))
-	}
-	err := s.open(ctx, source, by)
+	err := s.open(ctx, passphrase, by)
 	if err != nil {
 		if f, ok := errors.AsType[*fault.Error](err); ok && s.passphrase && f.Code == "wrong-root-key" {
 			err = fault.New(fault.Sealed, "this is not the passphrase that the repository was sealed with").WithCode("wrong-passphrase").
@@ -104,37 +100,23 @@ func (s *sealing) start(ctx context.Context) {
 			WithCure("give it on this page, or with POST /api/v1/unseal"))
 		return
 	}
-	if err := s.open(ctx, seal.NewFile(s.file), identity.System("server")); err != nil {
+	if err := s.open(ctx, client.Value{}, identity.System("server")); err != nil {
 		s.log.Error("the server is sealed", "err", err)
 		s.close(err)
 	}
 }
 
 // open opens the ring, makes it in a new repository, and opens the server.
-func (s *sealing) open(ctx context.Context, source seal.Source, by identity.Actor) error {
+func (s *sealing) open(ctx context.Context, passphrase client.Value, by identity.Actor) error {
 	keys, rev, err := s.store.RingKeys(ctx)
 	if err != nil {
 		return err
 	}
-	root, err := seal.Obtain(ctx, source, len(keys) == 0)
-	if err != nil {
-		return err
-	}
-	defer root.Wipe()
 	var ring *vault.Ring
 	if len(keys) == 0 {
-		ring, keys, err = vault.NewRing(root)
-		if err != nil {
-			return err
-		}
-		ev := audit.New(by, "ring.create", audit.Object{Kind: "repository"})
-		if err = s.store.SaveRing(ctx, rev, keys, ev); errors.Is(err, fault.Stale) { // another server was faster
-			if keys, _, err = s.store.RingKeys(ctx); err == nil {
-				ring, err = vault.OpenRing(root, keys)
-			}
-		}
+		ring, err = s.create(ctx, passphrase, rev, by)
 	} else {
-		ring, err = vault.OpenRing(root, keys)
+		ring, err = s.openStored(ctx, passphrase, keys)
 	}
 	if err != nil {
 		return err
@@ -147,6 +129,26 @@ func (s *sealing) open(ctx context.Context, source seal.Source, by identity.Acto
 	}
 	s.setup(s.needsSetup)
 	return nil
+}
+
+// create makes the ring of a new repository, and its root key if there is none yet.
+func (s *sealing) create(ctx context.Context, passphrase client.Value, rev int64, by identity.Actor) (*vault.Ring, error) {
+	root, err := seal.Obtain(ctx, s.source(s.file, passphrase), true)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Wipe()
+	ring, keys, err := vault.NewRing(root)
+	if err != nil {
+		return nil, err
+	}
+	err = s.store.SaveRing(ctx, rev, keys, audit.New(by, "ring.create", audit.Object{Kind: "repository"}))
+	if errors.Is(err, fault.Stale) { // another server was faster
+		if keys, _, err = s.store.RingKeys(ctx); err == nil {
+			return vault.OpenRing(root, keys)
+		}
+	}
+	return ring, err
 }
 
 // setup opens the server, and says whether the first administrator is still missing.

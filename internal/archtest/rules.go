@@ -26,7 +26,7 @@ const (
 // layers places each folder of internal/. A new one has to be added here, which is the moment to think about it.
 var layers = map[string]layer{
 	"api": edge, "cli": edge,
-	"identity": core, "inventory": core, "rotation": core, "access": core, "policy": core, "vault": core, "audit": core,
+	"identity": core, "inventory": core, "keyring": core, "rotation": core, "access": core, "policy": core, "vault": core, "audit": core,
 	"fault": core, "composite": core,
 	"store": mechanism, "kube": mechanism, "target": mechanism, "seal": mechanism, "notify": mechanism,
 	"app": assembly, "config": assembly, "jobs": assembly, "archtest": assembly, "deps": assembly,

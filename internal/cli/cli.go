@@ -23,6 +23,9 @@ type Streams struct {
 	Env func(string) string
 	// Server runs the server until ctx ends.
 	Server func(ctx context.Context, o ServerOptions) error
+	// NextRootKey makes the root key that is to take the place of a server's present one, on this machine, and returns its
+	// file.
+	NextRootKey func(ctx context.Context, o ServerOptions) (file string, err error)
 	// Version is what "keyturn version" prints.
 	Version string
 }
@@ -88,7 +91,7 @@ func (k *command) root() *cobra.Command {
 	root.AddCommand(
 		k.serverCommand(), k.unsealCommand(), k.setupCommand(), k.loginCommand(), k.logoutCommand(), k.whoamiCommand(), k.versionCommand(),
 		k.clusterCommands(), k.resourceCommands(), k.accountCommands(), k.mappingCommands(), k.rotationCommands(), k.policyCommands(), k.scheduleCommands(),
-		k.auditCommands(), k.restoreCommands(), k.userCommands(), k.groupCommands(), k.grantCommands(), k.tokenCommands(),
+		k.auditCommands(), k.restoreCommands(), k.keyCommands(), k.userCommands(), k.groupCommands(), k.grantCommands(), k.tokenCommands(),
 	)
 	finish(root)
 	return root

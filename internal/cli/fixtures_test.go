@@ -15,7 +15,16 @@ func fixtures() map[string]any {
 	maps.Copy(all, policyFixtures())
 	maps.Copy(all, peopleFixtures())
 	maps.Copy(all, restoreFixtures())
+	maps.Copy(all, keyFixtures())
 	return all
+}
+
+func keyFixtures() map[string]any {
+	keys := []client.DataKey{{ID: "5", State: "active", MadeAt: ago(time.Minute), Records: 12, Uses: 65536},
+		{ID: "4", State: "retired", MadeAt: ago(50 * time.Hour), RetiredAt: agoP(time.Minute), Records: 3, Uses: 131072},
+		{ID: "1", State: "retired", MadeAt: ago(400 * 24 * time.Hour), RetiredAt: agoP(50 * time.Hour), Uses: 2147483648}}
+	return map[string]any{"GET /keys": map[string]any{"items": keys}, "POST /keys/rotate": client.KeyRotation{Active: "5", Items: keys}, "DELETE /keys/1": "",
+		"POST /keys/root": client.RootChange{Changed: true, File: "/var/lib/keyturn/root.key", Old: "/var/lib/keyturn/root.key.old-20270102T120000Z"}}
 }
 
 func restoreFixtures() map[string]any {

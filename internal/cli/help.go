@@ -42,6 +42,7 @@ func examples() map[string]string {
 		"rotation list":    "  keyturn rotation list --state needs_attention",
 		"policy create":    "  keyturn policy create prod --every 30d --jitter 6h --window 'Fri 20:00-Sat 04:00' --zone Europe/Berlin --history 5\n  keyturn policy create shared --on-reveal 8h --reconcile refused --words 5",
 		"policy assign":    "  keyturn policy assign prod --rule 'postgresql/prod-*/*'\n  keyturn policy assign prod --label env=prod",
+		"key root":         "  keyturn server next-root-key --data /var/lib/keyturn   # on the server's machine\n  keyturn key root",
 		"grant create":     "  keyturn grant create --group ops --resource orders-db --level use --expires 8h",
 		"token create":     "  keyturn token create ci --scope account.reset --expires 30d >token",
 		"audit export":     "  keyturn audit export --file audit.ktlog && keyturn audit verify --file audit.ktlog --key KEY",
@@ -55,7 +56,7 @@ func finish(root *cobra.Command) {
 	shown := examples()
 	for _, group := range root.Commands() {
 		group.Example = shown[group.Name()]
-		if group.HasSubCommands() {
+		if group.HasSubCommands() && group.Name() != "server" {
 			group.Aliases = append(group.Aliases, group.Name()+"s")
 			group.DisableFlagsInUseLine = true
 		}

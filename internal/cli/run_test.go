@@ -72,6 +72,14 @@ var lines = map[string]int{
 	"audit verify --key k":                                2,
 	"audit export --from 9 --to 3":                        2,
 	"setup --code c --code-file f":                        2,
+	"key":                                                 2,
+	"key remove":                                          2,
+	"key remove 1":                                        2, // nobody to ask
+	"key remove 9 --yes":                                  4,
+	"key root":                                            2,
+	"key root --passphrase --yes":                         2, // nobody to ask for it
+	"server next-root-key":                                2,
+	"server next-root-key --data d more":                  2,
 	"login":                                               2,
 	"server":                                              2,
 	"server --data d --tls-cert c":                        2,
@@ -108,6 +116,7 @@ func TestValuesComeFromFilesOnly(t *testing.T) {
 		"user password ann --current-file " + os.DevNull + " --password-file F": "POST /api/v1/users/ann/password",
 		"login --username ann --password-file F":                                "POST /api/v1/session",
 		"setup --code-file " + os.DevNull + " --username ann --password-file F": "POST /api/v1/setup",
+		"key root --passphrase-file F --yes":                                    "POST /api/v1/keys/root",
 		"setup --code-file F --username ann --password-file " + os.DevNull:      "POST /api/v1/setup",
 	} {
 		for _, stdin := range []bool{false, true} {

@@ -52,6 +52,28 @@ func (k *command) serverCommand() *cobra.Command {
 	f.StringVar(&o.LogLevel, "log-level", "", "debug, info, warn or error (default info)")
 	f.StringVar(&o.PublicURL, "public-url", "", "address by which people reach the server")
 	f.StringVar(&o.MetricsListen, "metrics-listen", "", "address to serve metrics on (default: none)")
+	c.AddCommand(k.nextRootKey())
+	return c
+}
+
+func (k *command) nextRootKey() *cobra.Command {
+	var o ServerOptions
+	c := k.act("next-root-key [--data DIR | --root-key-file F]", "Make the root key that is to take the place of the present one, on the server's machine", 0, 0,
+		func(ctx context.Context, _ []string) error {
+			if o.Data == "" && o.RootKeyFile == "" && k.Env("KEYTURN_DATA") == "" && k.Env("KEYTURN_ROOT_KEY_FILE") == "" {
+				return usage("--data or --root-key-file is needed: the one that the server has")
+			}
+			file, err := k.NextRootKey(ctx, o)
+			if err != nil {
+				return err
+			}
+			k.done("The next root key is made; nothing uses it yet. Put a copy where the backups of the root key are, and one beside the root key of every other server; then run keyturn key root.")
+			_, err = fmt.Fprintln(k.Out, file)
+			return err
+		})
+	c.Long = "The new key gets the name of the present one with .next behind it, mode 0600. The server may run meanwhile. See docs/keys.md."
+	c.Flags().StringVar(&o.Data, "data", "", "directory of the server's root key file")
+	c.Flags().StringVar(&o.RootKeyFile, "root-key-file", "", "the server's root key file (default root.key in --data)")
 	return c
 }
 

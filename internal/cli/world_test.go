@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/pem"
 	"io"
@@ -34,6 +35,7 @@ type world struct {
 	seen    []string       // requests: method, path with query, body
 	env     map[string]string
 	config  string // XDG_CONFIG_HOME
+	next    func(context.Context, ServerOptions) (string, error)
 }
 
 func newWorld(t *testing.T) *world {
@@ -95,7 +97,7 @@ func (w *world) run(in string, args ...string) result {
 	w.t.Helper()
 	var out, errs bytes.Buffer
 	k := &command{now: func() time.Time { return noon }, poll: time.Millisecond,
-		Streams: Streams{In: strings.NewReader(in), Out: &out, Err: &errs, Version: "1.2.3", Env: func(name string) string { return w.env[name] }}}
+		Streams: Streams{In: strings.NewReader(in), Out: &out, Err: &errs, Version: "1.2.3", Env: func(name string) string { return w.env[name] }, NextRootKey: w.next}}
 	return result{code: k.run(w.t.Context(), args), out: out.String(), err: errs.String()}
 }
 

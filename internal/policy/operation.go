@@ -63,6 +63,11 @@ const (
 	RestoreCheck  Operation = "restore.check"  // try again which values systems accept
 	RestoreAccept Operation = "restore.accept" // end it, with what could not be found out
 
+	KeyList   Operation = "key.list" // of the keys that seal values
+	KeyRotate Operation = "key.rotate"
+	KeyRemove Operation = "key.remove"
+	KeyRoot   Operation = "key.root" // have the next root key wrap them
+
 	UserList     Operation = "user.list"
 	UserGet      Operation = "user.get"
 	UserCreate   Operation = "user.create"

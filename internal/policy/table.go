@@ -86,6 +86,12 @@ var table = map[Operation]row{
 	RestoreCheck:  {always, never, never, never, false, true},
 	RestoreAccept: {always, never, never, never, false, true},
 
+	// Whoever turns the keys could lock everybody out, or keep an old key alive.
+	KeyList:   {always, never, never, never, false, false},
+	KeyRotate: {always, never, never, never, false, true},
+	KeyRemove: {always, never, never, never, false, true},
+	KeyRoot:   {always, never, never, never, false, true},
+
 	// An operator names users and groups when sharing what it manages.
 	UserList:     {always, always, always, never, false, false},
 	UserGet:      {always, always, always, own, false, false},
@@ -131,6 +137,7 @@ var systems = map[string][]Operation{
 		AccountList, AccountGet, AccountCreate, AccountUpdate, MappingList,
 	},
 	"audit-sequencer": {AuditList, AuditVerify},
+	"key-keeper":      {KeyRotate},
 	"janitor":         {SessionList, SessionDelete, TokenList, TokenDelete, GrantList, GrantDelete},
 }
 

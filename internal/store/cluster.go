@@ -24,6 +24,9 @@ func (s *Store) AddCluster(ctx context.Context, c inventory.Cluster, owner *acce
 		if err != nil {
 			return err
 		}
+		if err := sealedWith(ctx, tx, c.Token); err != nil {
+			return err
+		}
 		_, err = exec(ctx, tx, `INSERT INTO clusters (id, name, server, ca_pem, token, scope, uid, version, state, reason, since, checked_at, synced_at, created_at, selections, rev)
 			VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,1)`,
 			c.ID, c.Name, c.Server, c.CAPEM, []byte(c.Token), string(scope), c.UID, c.Version, string(c.State), c.Reason, micro(c.Since),
@@ -97,6 +100,9 @@ func (s *Store) Reattach(ctx context.Context, c inventory.Cluster, ev audit.Even
 func saveCluster(ctx context.Context, tx *Tx, missed error, when string, c inventory.Cluster, rev int64, ev audit.Event) error {
 	scope, err := json.Marshal(c.Scope)
 	if err != nil {
+		return err
+	}
+	if err := sealedWith(ctx, tx, c.Token); err != nil {
 		return err
 	}
 	err = execOne(ctx, tx, missed, `UPDATE clusters SET name = $2, server = $3, ca_pem = $4, token = $5, scope = $6, version = $7, uid = $8, state = $9,

@@ -128,6 +128,13 @@ func putValues(ctx context.Context, tx *Tx, batch []inventory.Import) error {
 	if err != nil {
 		return err
 	}
+	sealed := make([]vault.Sealed, len(versions))
+	for i, v := range versions {
+		sealed[i] = v.Sealed
+	}
+	if err := sealedWith(ctx, tx, sealed...); err != nil {
+		return err
+	}
 	_, err = insertFew(ctx, tx, `INSERT INTO versions (account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed)`, 9, "",
 		len(versions), func(args []any, i int) []any {
 			v := versions[i]

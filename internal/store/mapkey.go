@@ -157,7 +157,8 @@ func (s *Store) ReleaseLeases(ctx context.Context, owner string) error {
 				return err
 			}
 		}
-		return nil
+		_, err := exec(ctx, tx, `UPDATE ring_keys SET lease_until = 0 WHERE lease_owner = $1`, owner)
+		return err
 	})
 }
 

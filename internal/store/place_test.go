@@ -29,10 +29,11 @@ func TestAPartOfAValueIsJudgedAlone(t *testing.T) {
 	_, _ = rand.Read(key)
 	root, err := vault.NewRootKey(key)
 	must(t, err)
-	ring, _, err := vault.NewRing(root)
+	ring, keys, err := vault.NewRing(root)
 	must(t, err)
 	databases.Each(t, func(t *testing.T, s *store.Store) {
 		ctx, anna := t.Context(), identity.Actor{ID: "u1", Name: "anna"}
+		must(t, s.SaveRing(ctx, 1, keys, happened("ring.create")))
 		f := &inventory.Fetcher{Store: s, Ring: ring, Log: slog.New(slog.DiscardHandler), Owner: "w"}
 		other := mapped(t, s, 1) // an account with one Secret; another key of it is mapped here
 		writes, err := s.Writes(ctx, rotation.Run{ID: "none", AccountID: other.ID})

@@ -264,6 +264,9 @@ func (s *Store) Sealed(ctx context.Context, accountID string, number int64) (vau
 
 // saveRun writes what a worker changes of a run, if the fence is still its own. A run that stops gives its lease back.
 func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
+	if err := sealedWith(ctx, tx, run.Prepared); err != nil {
+		return err
+	}
 	now := time.Now()
 	var ended int64
 	if run.State.Ended() {
@@ -294,6 +297,9 @@ func version(run rotation.Run, source inventory.Source, sealed vault.Sealed) inv
 }
 
 func insertVersion(ctx context.Context, tx *Tx, v inventory.Version) error {
+	if err := sealedWith(ctx, tx, v.Sealed); err != nil {
+		return err
+	}
 	_, err := exec(ctx, tx, `INSERT INTO versions (account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed, login)
 		VALUES ($1,$2,$3,$4,$5,$6,$7,0,$8,$9)`,
 		v.AccountID, v.Number, string(v.Stage), string(v.Source), v.ActorID, v.ActorName, micro(v.CreatedAt), []byte(v.Sealed), v.Login)

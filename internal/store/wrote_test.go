@@ -76,10 +76,11 @@ func TestAChangeSeenMeanwhileIsNotLost(t *testing.T) {
 	_, _ = rand.Read(key)
 	root, err := vault.NewRootKey(key)
 	must(t, err)
-	ring, _, err := vault.NewRing(root)
+	ring, keys, err := vault.NewRing(root)
 	must(t, err)
 	databases.Each(t, func(t *testing.T, s *store.Store) {
 		ctx, all := t.Context(), whatHappensMeanwhile()
+		must(t, s.SaveRing(ctx, 1, keys, happened("ring.create")))
 		f := &inventory.Fetcher{Store: s, Ring: ring, Log: slog.New(slog.DiscardHandler), Owner: "w"}
 		a := mapped(t, s, len(all))
 		r := newRun(a)

@@ -23,7 +23,7 @@ const (
 	PurposeAuditSeed   = "audit-signing-seed" // named secret: the seed of the key that signs the audit log's tree heads
 )
 
-// MaxUses is how many values a data key should seal before a new one takes over. Each record has a key of its own, so
+// MaxUses is how many values a data key seals at most. Each record has a key of its own, so
 // this is far below where random nonces could meet; it is the bound that an auditor expects to see.
 const MaxUses = 1 << 31
 
@@ -31,10 +31,24 @@ const MaxUses = 1 << 31
 //
 // A change has two halves, so that nothing is ever sealed with a key that is not stored: AddDataKey, AddSecret and
 // Rewrap return the rows as they should be and change nothing; the caller replaces the stored rows by them in one
-// transaction, refused when they are not the ones that this ring was opened with; then every process calls Reopen.
+// transaction, refused when they are not the ones that this ring was opened with; then every process calls Refresh, or
+// Reopen where the root key is another.
+//
+// Whoever keeps the count of uses stores that a key is about to seal so many values, and then calls Allot. A ring for
+// which nobody does that seals up to MaxUses values with each key.
 type Ring struct {
-	keys   atomic.Pointer[keySet]
-	reopen sync.Mutex // keeps two Reopens from losing each other's use counts
+	keys    atomic.Pointer[keySet]
+	missing atomic.Pointer[func(id uint32)]
+
+	reopen  sync.Mutex // guards what is below, and keeps two Reopens apart
+	counts  map[uint32]*count
+	counted bool // Allot was called: a key without an allotment seals nothing
+}
+
+// count is how often one data key has sealed in this process, and how often it may. Both only grow.
+type count struct {
+	uses, allotted atomic.Uint64
+	open           bool // nothing was allotted, and nobody counts
 }
 
 // keySet is one immutable state of a ring.
@@ -48,9 +62,9 @@ type keySet struct {
 }
 
 type dataKey struct {
-	id   uint32
-	prk  *keyedMAC // under HKDF's extracted key; the expansion is per record
-	uses *atomic.Uint64
+	id    uint32
+	prk   *keyedMAC // under HKDF's extracted key; the expansion is per record
+	count *count
 }
 
 // NewRing returns the ring of a new repository (a data key, a fingerprint key, the audit log's signing seed) and the
@@ -90,20 +104,81 @@ func (r *Ring) Reopen(root RootKey, rows []RingKey) error {
 	}
 	r.reopen.Lock()
 	defer r.reopen.Unlock()
+	return r.replace(wrapper, rows)
+}
+
+// Refresh is Reopen with the root key that the ring was opened with. It fails with the code "wrong-root-key" when the
+// rows are wrapped by another one by now.
+func (r *Ring) Refresh(rows []RingKey) error {
+	r.reopen.Lock()
+	defer r.reopen.Unlock()
+	return r.replace(r.keys.Load().wrapper, rows)
+}
+
+func (r *Ring) replace(wrapper cipher.AEAD, rows []RingKey) error {
 	next, err := openKeys(wrapper, rows)
 	if err != nil {
 		return err
 	}
-	if now := r.keys.Load(); now != nil {
-		for id, k := range next.data {
-			if before := now.data[id]; before != nil {
-				k.uses = before.uses
-			}
-		}
+	for id, k := range next.data {
+		k.count = r.countOf(id)
 	}
 	r.keys.Store(next)
 	return nil
 }
+
+func (r *Ring) countOf(id uint32) *count {
+	if c := r.counts[id]; c != nil {
+		return c
+	}
+	if r.counts == nil {
+		r.counts = map[uint32]*count{}
+	}
+	c := &count{open: !r.counted}
+	if c.open {
+		c.allotted.Store(MaxUses)
+	}
+	r.counts[id] = c
+	return c
+}
+
+// Allot lets the ring seal n more values with the data key id, which it need not hold yet. The caller has stored before
+// that the key is used n times more, so that a crash counts too many uses and never too few. From the first call on, no key
+// seals more than was allotted to it.
+func (r *Ring) Allot(id uint32, n uint64) {
+	r.reopen.Lock()
+	defer r.reopen.Unlock()
+	r.counted = true
+	c := r.countOf(id)
+	if c.open {
+		c.open = false
+		c.allotted.Store(c.uses.Load() + n)
+		return
+	}
+	c.allotted.Add(n)
+}
+
+// Left returns how many values the active data key may still seal.
+func (r *Ring) Left() uint64 {
+	c := r.keys.Load().active.count
+	if uses, allotted := c.uses.Load(), c.allotted.Load(); uses < allotted {
+		return allotted - uses
+	}
+	return 0
+}
+
+// take counts one use, before it is made, and reports whether it is allotted.
+func (c *count) take() bool {
+	if c.uses.Add(1) <= c.allotted.Load() {
+		return true
+	}
+	c.uses.Add(^uint64(0))
+	return false
+}
+
+// OnMissing sets what is called when a value is to be opened whose data key the ring does not hold: another process has
+// made that key, and f reads the stored rows again. The value is then tried once more.
+func (r *Ring) OnMissing(f func(id uint32)) { r.missing.Store(&f) }
 
 func openKeys(wrapper cipher.AEAD, rows []RingKey) (*keySet, error) {
 	plain, err := unwrapAll(wrapper, rows)
@@ -119,7 +194,7 @@ func openKeys(wrapper cipher.AEAD, rows []RingKey) (*keySet, error) {
 			if err != nil {
 				return nil, fmt.Errorf("open ring: %w", err)
 			}
-			s.data[row.ID] = &dataKey{id: row.ID, prk: newKeyedMAC(prk), uses: new(atomic.Uint64)}
+			s.data[row.ID] = &dataKey{id: row.ID, prk: newKeyedMAC(prk)}
 			if row.RetiredAt.IsZero() {
 				s.active = s.data[row.ID]
 			}
@@ -192,12 +267,26 @@ func (r *Ring) Rewrap(newRoot RootKey) ([]RingKey, error) {
 	return rows, nil
 }
 
-// Uses returns, for each data key, how many values this ring has sealed with it since OpenRing. Whoever decides about
-// rotation adds it to what was stored before.
+// Remove returns the rows without the data key id, which nothing may refer to any more. It fails with fault.NotFound when
+// the ring has no such data key, and with fault.Conflict when that is the active one. Nothing changes until the rows are
+// stored and Refresh is called.
+func (r *Ring) Remove(id uint32) ([]RingKey, error) {
+	s := r.keys.Load()
+	switch {
+	case s.data[id] == nil:
+		return nil, fault.New(fault.NotFound, "there is no data key %d", id).WithCode("no-such-key")
+	case s.active.id == id:
+		return nil, fault.New(fault.Conflict, "the data key %d seals every new value", id).WithCode("key-active").
+			WithCure("make a new one first, with keyturn key rotate").WithUnchanged("nothing was removed")
+	}
+	return slices.DeleteFunc(slices.Clone(s.rows), func(k RingKey) bool { return k.ID == id }), nil
+}
+
+// Uses returns, for each data key, how many values this ring has sealed with it since OpenRing.
 func (r *Ring) Uses() map[uint32]uint64 {
 	uses := map[uint32]uint64{}
 	for id, k := range r.keys.Load().data {
-		uses[id] = k.uses.Load()
+		uses[id] = k.count.uses.Load()
 	}
 	return uses
 }

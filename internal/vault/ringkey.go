@@ -20,6 +20,9 @@ type RingKey struct {
 	RetiredAt time.Time // when it stopped to seal, UTC; zero while it does
 }
 
+// Tag is how the id of a data key stands in every [Sealed] that was sealed with it, from the fourth byte on.
+func (k RingKey) Tag() []byte { return binary.BigEndian.AppendUint32(nil, k.ID) }
+
 const (
 	wrapFormat = 1
 	wrapHeader = 2

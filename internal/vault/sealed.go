@@ -61,13 +61,18 @@ func (s Sealed) KeyID() (id uint32, ok bool) {
 	return binary.BigEndian.Uint32(s[3:sealedHeader]), true
 }
 
-// Seal encrypts v for rec with the active data key. Two seals of the same value differ. It fails only when rec has no
-// kind or no id, or the system has no cryptography. Safe for concurrent use.
+// Seal encrypts v for rec with the active data key. Two seals of the same value differ. It fails when rec has no kind or
+// no id, with fault.Unavailable when the key may not be used again before that is stored, and when the system has no
+// cryptography. Safe for concurrent use.
 func (r *Ring) Seal(rec Record, v Value) (Sealed, error) {
 	if rec.Kind == "" || rec.ID == "" {
 		return nil, errors.New("seal: a record needs a kind and an id")
 	}
 	key := r.keys.Load().active
+	if !key.count.take() {
+		return nil, fault.New(fault.Unavailable, "the data key may not be used again before that is counted in the repository").WithCode("uses-not-counted").
+			WithCure("try again; if it lasts, the repository does not take writes").WithUnchanged("nothing was sealed")
+	}
 	aead, err := key.forRecord(rec)
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
@@ -83,17 +88,20 @@ func (r *Ring) Seal(rec Record, v Value) (Sealed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
-	key.uses.Add(1)
 	return out, nil
 }
 
 // Open decrypts what Seal returned for the same record. Whatever does not fit (the record, the version, a byte, the
 // format, a data key that the ring does not hold) gives one and the same fault: fault.Conflict, code
-// "value-unreadable". A caller that shares its repository with others asks [Ring.Holds] whether it should read the ring
-// again. Safe for concurrent use.
+// "value-unreadable". When the ring does not hold the data key, what OnMissing has set is asked first. Safe for
+// concurrent use.
 func (r *Ring) Open(rec Record, s Sealed) (Value, error) {
 	id, ok := s.KeyID()
 	key := r.keys.Load().data[id]
+	if ask := r.missing.Load(); ok && key == nil && ask != nil {
+		(*ask)(id)
+		key = r.keys.Load().data[id]
+	}
 	if !ok || key == nil {
 		return Value{}, unreadable()
 	}

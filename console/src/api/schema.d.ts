@@ -491,6 +491,74 @@ export interface paths {
         patch: operations["group.update"];
         trace?: never;
     };
+    "/api/v1/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the keys that seal values, the newest first */
+        get: operations["key.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/root": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have the next root key take the place of the present one */
+        post: operations["key.root"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Make a new data key; what the one before has sealed is sealed again in the background */
+        post: operations["key.rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/keys/{key}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove a retired data key that nothing is sealed with any more */
+        delete: operations["key.remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mappings": {
         parameters: {
             query?: never;
@@ -1282,6 +1350,19 @@ export interface components {
             /** @enum {string} */
             result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
         };
+        DataKey: {
+            id: string;
+            /** Format: date-time */
+            madeAt: string;
+            /** Format: int64 */
+            records: number;
+            /** Format: date-time */
+            retiredAt?: string;
+            /** @enum {string} */
+            state: "active" | "retired";
+            /** Format: int64 */
+            uses: number;
+        };
         Due: {
             /** Format: int64 */
             day: number;
@@ -1406,6 +1487,9 @@ export interface components {
             since?: string;
             version: string;
         };
+        ItemsDataKey: {
+            items: components["schemas"]["DataKey"][] | null;
+        };
         ItemsFetch: {
             items: components["schemas"]["Fetch"][] | null;
         };
@@ -1430,6 +1514,10 @@ export interface components {
             namespace: string;
             secret: string;
             secretId: string;
+        };
+        KeyRotation: {
+            active: string;
+            items: components["schemas"]["DataKey"][] | null;
         };
         Login: {
             name: string;
@@ -1579,6 +1667,10 @@ export interface components {
             password: string;
             /** @enum {string} */
             role: "administrator" | "operator" | "auditor" | "user";
+        };
+        NextRoot: {
+            /** @description the new one, of a server that is unsealed with a passphrase; otherwise the next key is in a file beside the present one */
+            passphrase?: string;
         };
         OpenSession: {
             address: string;
@@ -2253,6 +2345,12 @@ export interface components {
             value: string;
             /** Format: int64 */
             version: number;
+        };
+        RootChange: {
+            advice?: string;
+            changed: boolean;
+            file: string;
+            old?: string;
         };
         Rule: {
             /** @description k=v,k2!=v2,k3 */
@@ -3909,6 +4007,133 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Group"];
                 };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key.list": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ItemsDataKey"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key.root": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NextRoot"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RootChange"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key.rotate": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyRotation"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "key.remove": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                key: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description Error */
             default: {

@@ -475,6 +475,20 @@ export const states = {
       meaning: "No known value logs in, or nothing answered.",
     },
   },
+  data_key: {
+    active: {
+      word: "active",
+      tone: "ok",
+      icon: "key",
+      meaning: "It seals every new value.",
+    },
+    retired: {
+      word: "retired",
+      tone: "neutral",
+      icon: "archive",
+      meaning: "It opens what it has sealed, and seals nothing new.",
+    },
+  },
   page: {
     live: {
       word: "live",

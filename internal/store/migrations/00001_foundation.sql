@@ -8,11 +8,15 @@ CREATE TABLE repository (
 );
 
 CREATE TABLE ring_keys (
-    id         BIGINT PRIMARY KEY,
-    purpose    TEXT   NOT NULL,
-    wrapped    BYTEA  NOT NULL,
-    created_at BIGINT NOT NULL,
-    retired_at BIGINT
+    id          BIGINT PRIMARY KEY,
+    purpose     TEXT   NOT NULL,
+    wrapped     BYTEA  NOT NULL,
+    created_at  BIGINT NOT NULL,
+    retired_at  BIGINT,
+    tag         BYTEA  NOT NULL UNIQUE,     -- the id as it stands in what the key has sealed
+    uses        BIGINT NOT NULL DEFAULT 0,  -- stored before they are made
+    lease_owner TEXT   NOT NULL DEFAULT '', -- who seals again what it has sealed
+    lease_until BIGINT NOT NULL DEFAULT 0
 );
 
 -- Ids are UUIDv7, so their order is that of time. The columns beside body repeat parts of it for searching.

@@ -18,6 +18,8 @@ CREATE TABLE clusters (
     created_at BIGINT NOT NULL,
     rev        BIGINT NOT NULL
 );
+-- Which data key sealed it stands in the fourth to the seventh byte of every sealed value, here and below.
+CREATE INDEX clusters_sealed ON clusters (substr(token, 4, 4), id) WHERE token IS NOT NULL;
 CREATE UNIQUE INDEX clusters_name ON clusters (name) WHERE state <> 'removed';
 CREATE UNIQUE INDEX clusters_uid ON clusters (uid) WHERE state <> 'removed' AND uid <> '';
 
@@ -162,6 +164,7 @@ CREATE TABLE versions (
     login      TEXT   NOT NULL DEFAULT '', -- whose value it is; empty: that of the account's name
     PRIMARY KEY (account_id, number)
 );
+CREATE INDEX versions_sealed ON versions (substr(sealed, 4, 4), account_id, number);
 CREATE UNIQUE INDEX versions_current ON versions (account_id) WHERE stage = 'current';
 CREATE UNIQUE INDEX versions_pending ON versions (account_id) WHERE stage = 'pending';
 
@@ -230,6 +233,7 @@ CREATE INDEX runs_account ON runs (account_id);
 CREATE INDEX runs_state ON runs (state, id);
 CREATE INDEX runs_created ON runs (created_at, id);
 CREATE INDEX runs_due ON runs (not_before) WHERE state IN ('queued', 'running', 'waiting');
+CREATE INDEX runs_sealed ON runs (substr(prepared, 4, 4), id) WHERE prepared IS NOT NULL;
 CREATE INDEX runs_gives_up ON runs (id) WHERE gives_up = 1 AND state = 'needs_attention';
 
 -- The last rehearsal of each account, and who asked for the next one.
