@@ -11,6 +11,7 @@ import (
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
+	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/store/storetest"
 	"github.com/keyturn/keyturn/internal/vault"
 )
@@ -230,4 +231,43 @@ func rootOf(t testing.TB, raw []byte) vault.RootKey {
 	root, err := vault.NewRootKey(bytes.Clone(raw))
 	must(t, err)
 	return root
+}
+
+// A server on PostgreSQL hears of another's key without being asked to open anything.
+func TestAnotherServersKeyIsHeardOf(t *testing.T) {
+	cfg := databases.Postgres(t)
+	first := storetest.Open(t, cfg)
+	root := found(t, first)
+	a := join(t, first, root)
+	var b *replica
+	ready := make(chan struct{})
+	cfg.Changed = func(changes []store.Change) {
+		<-ready
+		for _, c := range changes {
+			if c.Kind == "ring" {
+				b.Wake()
+			}
+		}
+	}
+	b = join(t, storetest.Open(t, cfg), root)
+	close(ready)
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- b.Run(ctx) }()
+	defer func() { stop(); must(t, <-done) }()
+	heard := 0
+	for range 20 { // a notice may be lost while the listener connects; that costs ten seconds and nothing else
+		id, err := a.Rotate(t.Context(), anna)
+		must(t, err)
+		for end := time.Now().Add(2 * time.Second); b.Ring.Active() != id && time.Now().Before(end); {
+			time.Sleep(5 * time.Millisecond)
+		}
+		if b.Ring.Active() == id {
+			heard++
+		}
+		if heard == 3 {
+			return
+		}
+	}
+	t.Errorf("%d of 20 new keys were heard of within two seconds", heard)
 }

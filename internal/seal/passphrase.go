@@ -93,7 +93,7 @@ func (s Passphrase) Root(ctx context.Context) (vault.RootKey, error) {
 	if p.KDF == kdfArgon2id && fips140.Enabled() {
 		return vault.RootKey{}, fault.New(fault.Sealed, "the root key is derived with Argon2id, which FIPS mode does not allow").
 			WithCode("root-key-not-approved").
-			WithCure("start without FIPS mode, and re-wrap the key ring with another root key before you turn it on")
+			WithCure("start without FIPS mode: a repository for it is begun under it, or has its root key in a file")
 	}
 	return s.derive(ctx, p)
 }
