@@ -57,6 +57,7 @@ const (
 type user struct {
 	methods []method
 	locked  bool
+	options string // what stands behind the methods
 }
 
 // plugin is the account's own method: during an overlap mysql_native_password can be there for the new value alone.
@@ -119,6 +120,7 @@ func parseUser(a account, text string) (user, bool) {
 	if !options.MatchString(rest) {
 		return user{}, false
 	}
+	u.options = rest
 	u.locked = strings.Contains(quoted.ReplaceAllString(rest, "''"), " ACCOUNT LOCK")
 	return u, true
 }

@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,10 +29,10 @@ func TestWhatTheServerSaysOfAnAccount(t *testing.T) {
 	const is = "CREATE USER `app`@`%`"
 	for text, want := range map[string]*user{
 		is: {},
-		is + " IDENTIFIED BY PASSWORD '*AB' REQUIRE SSL":                                                    {methods: []method{{native, "*AB"}}},
-		is + " IDENTIFIED VIA ed25519 USING 'Ab+/' PASSWORD EXPIRE":                                         {methods: []method{{ed25519, "Ab+/"}}},
-		is + " IDENTIFIED VIA mysql_native_password USING '*AB' OR unix_socket ACCOUNT LOCK":                {methods: []method{{native, "*AB"}, {"unix_socket", ""}}, locked: true},
-		is + " IDENTIFIED BY PASSWORD '*AB' REQUIRE SUBJECT ' ACCOUNT LOCK '' \\' ACCOUNT LOCK' CIPHER 'x'": {methods: []method{{native, "*AB"}}},
+		is + " IDENTIFIED BY PASSWORD '*AB' REQUIRE SSL":                                                    {methods: []method{{native, "*AB"}}, options: " REQUIRE SSL"},
+		is + " IDENTIFIED VIA ed25519 USING 'Ab+/' PASSWORD EXPIRE":                                         {methods: []method{{ed25519, "Ab+/"}}, options: " PASSWORD EXPIRE"},
+		is + " IDENTIFIED VIA mysql_native_password USING '*AB' OR unix_socket ACCOUNT LOCK":                {methods: []method{{native, "*AB"}, {"unix_socket", ""}}, locked: true, options: " ACCOUNT LOCK"},
+		is + " IDENTIFIED BY PASSWORD '*AB' REQUIRE SUBJECT ' ACCOUNT LOCK '' \\' ACCOUNT LOCK' CIPHER 'x'": {methods: []method{{native, "*AB"}}, options: " REQUIRE SUBJECT ' ACCOUNT LOCK '' \\' ACCOUNT LOCK' CIPHER 'x'"},
 		"CREATE USER `app2`@`%` IDENTIFIED BY PASSWORD '*AB'":                                               nil,
 		is + "x":                                 nil,
 		is + " IDENTIFIED BY 'x'":                nil,
@@ -48,6 +49,38 @@ func TestWhatTheServerSaysOfAnAccount(t *testing.T) {
 				t.Errorf("%s: %s", text, diff)
 			}
 		}
+	}
+}
+
+// TestGrants: each right stands in a line of its own, and neither a hash nor the account's name does.
+func TestGrants(t *testing.T) {
+	a := account{"ap`p", "%"}
+	to := " TO " + a.sql()
+	for text, want := range map[string][]string{
+		"GRANT USAGE ON *.*" + to + " IDENTIFIED BY PASSWORD '*AB'":                                             {},
+		"GRANT USAGE ON *.*" + to + " IDENTIFIED VIA ed25519 USING 'Ab+/' REQUIRE SUBJECT ' GRANT OPTION'":      {},
+		"GRANT SELECT, CREATE USER ON *.*" + to + " IDENTIFIED BY PASSWORD '*AB' REQUIRE SSL WITH GRANT OPTION": {"has SELECT on *.* with grant option", "has CREATE USER on *.* with grant option"},
+		"GRANT ALL PRIVILEGES ON `a ON b TO c`.*" + to:                                                          {"has ALL PRIVILEGES on `a ON b TO c`.*"},
+		"GRANT SELECT (`a, b`, c), INSERT, UPDATE (`x)`) ON `d`.`t`" + to + " WITH GRANT OPTION":                {"has SELECT (`a, b`) on `d`.`t` with grant option", "has SELECT (c) on `d`.`t` with grant option", "has INSERT on `d`.`t` with grant option", "has UPDATE (`x)`) on `d`.`t` with grant option"},
+		"GRANT EXECUTE ON FUNCTION `d`.`f`" + to:                                                                {"has EXECUTE on FUNCTION `d`.`f`"},
+		"GRANT PROXY ON `x`@`%`" + to:                                                                           {"has PROXY on `x`@`%`"},
+		"GRANT `r ON x`" + to + " WITH ADMIN OPTION":                                                            {"is a member of `r ON x` with admin option"},
+		"SET DEFAULT ROLE `r` FOR " + a.sql():                                                                   {"has the default role `r`"},
+		"GRANT SELECT ON *.* TO `other`@`%`":                                                                    nil,
+		"SET DEFAULT ROLE `r` FOR `other`@`%`":                                                                  nil,
+		"REVOKE SELECT ON *.*" + to:                                                                             nil,
+		"":                                                                                                      nil,
+	} {
+		got, ok := parseGrant(a, text)
+		if ok != (want != nil) {
+			t.Errorf("%s: understood %v", text, ok)
+		} else if ok && !slices.Equal(got, want) {
+			t.Errorf("%s: %q", text, got)
+		}
+	}
+	u := user{options: " REQUIRE SUBJECT ' WITH x' WITH MAX_USER_CONNECTIONS 7 MAX_QUERIES_PER_HOUR 1 ACCOUNT LOCK PASSWORD EXPIRE NEVER"}
+	if got := u.clauses(); !slices.Equal(got, []string{"REQUIRE SUBJECT ' WITH x'", "WITH MAX_USER_CONNECTIONS 7 MAX_QUERIES_PER_HOUR 1", "ACCOUNT LOCK", "PASSWORD EXPIRE NEVER"}) {
+		t.Errorf("clauses: %q", got)
 	}
 }
 

@@ -94,9 +94,9 @@ func changeError(err error, reason uint16) error {
 	case n == 1053 || n == 1105 || n == 1180 || n == 1927 || brokenOff(err):
 		e.Outcome, e.Msg, e.Cure = target.Unknown, "the server broke the change off", "log in with the new value, then with the old one, to see which holds"
 	case n == 1290 && strings.Contains(err.Error(), "read-only"):
-		e.Outcome, e.Msg, e.Cure = target.Unreachable, "the server is read-only and takes no changes", "point the resource at the primary"
+		return takesNoChanges(code(err))
 	case n == 1290 || reason == 1290:
-		e.Outcome, e.Msg, e.Cure = target.NotPermitted, "the server has a password policy that takes no hashes", "SET GLOBAL strict_password_validation=OFF; Keyturn's own policy stands in for it"
+		return takesNoHashes(code(err))
 	case n == 1044 || n == 1142 || n == 1227:
 		e.Outcome, e.Msg, e.Cure = target.NotPermitted, "the login may not change this account", "GRANT CREATE USER ON *.* to it, or use a reconcile login"
 	case n == failedOperation && (reason == 1410 || reason == 1133):
@@ -107,6 +107,14 @@ func changeError(err error, reason uint16) error {
 		return busy(err)
 	}
 	return e
+}
+
+func takesNoChanges(code string) error {
+	return &target.Error{Outcome: target.Unreachable, Code: code, Msg: "the server is read-only and takes no changes", Cure: "point the resource at the primary"}
+}
+
+func takesNoHashes(code string) error {
+	return &target.Error{Outcome: target.NotPermitted, Code: code, Msg: "the server has a password policy that takes no hashes", Cure: "SET GLOBAL strict_password_validation=OFF; Keyturn's own policy stands in for it"}
 }
 
 // unreachable names the reason why no connection came about, out of a fixed set.

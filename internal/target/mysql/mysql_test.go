@@ -49,6 +49,7 @@ func TestMariaDB(t *testing.T) {
 	rec := s.create(t, "rec", "rec-pw-1", native, "")
 	s.exec(t, "GRANT CREATE USER ON *.* TO rec")
 	s.exec(t, "GRANT SELECT ON mysql.* TO rec")
+	rights := s.rights(t)
 	for _, plugin := range []string{native, "ed25519"} {
 		named := func(t *testing.T, name string) target.Login {
 			return s.create(t, name, "start-"+rand.Text(), plugin, "")
@@ -56,7 +57,11 @@ func TestMariaDB(t *testing.T) {
 		t.Run(plugin, func(t *testing.T) {
 			targettest.Run(t, targettest.Harness{
 				Target: own, Connection: s.secure(), Plain: target.Connection{"tls": "off"}, Addr: "127.0.0.1:" + s.port, Trigger: []byte("ALTER USER"),
-				Reconcile: rec, CreateNamed: named, AddValue: s.addValue, Log: s.log,
+				Reconcile: rec, CreateNamed: named, AddValue: s.addValue, Log: s.log, Dump: s.dump, Rights: rights, Hash: hashes,
+				Strip: func(t *testing.T) (target.Login, func()) {
+					s.exec(t, "REVOKE CREATE USER ON *.* FROM rec")
+					return rec, func() { s.exec(t, "GRANT CREATE USER ON *.* TO rec") }
+				},
 				Create: func(t *testing.T) target.Login { return named(t, "app-"+rand.Text()) },
 				Names: []string{
 					plugin + "`b", plugin + "'; DROP USER rec; --", plugin + `"x`, plugin + `back\slash`, plugin + "with space", plugin + "müller", plugin + "$1",
@@ -71,6 +76,8 @@ func TestMariaDB(t *testing.T) {
 	t.Run("options stay", func(t *testing.T) { options(t, s, rec) })
 	t.Run("own change", func(t *testing.T) { self(t, s) })
 	t.Run("policy", func(t *testing.T) { policy(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { rehearsals(t, s, rec) })
+	t.Run("comparison", func(t *testing.T) { compare(t, s, rec) })
 	t.Run("server states", func(t *testing.T) { states(t, s, rec) })
 }
 
@@ -191,6 +198,8 @@ func states(t *testing.T, s *server, rec target.Login) {
 	patient := mysql.New(mysql.Config{Timeout: 4 * time.Second})
 	check(t, "held", target.Unreachable, patient.Change(ctx, at, change(t, rec, "steady", "value-2")))
 	check(t, "held, by itself", target.Unreachable, patient.Change(ctx, at, change(t, l, "steady", "value-2")))
+	_, err = patient.Rehearse(ctx, at, rec, "steady")
+	check(t, "held, rehearsed", target.Unreachable, err)
 	_, err = conn.ExecContext(ctx, "UNLOCK TABLES")
 	must(t, err)
 	check(t, "as it was", "", own.Verify(ctx, at, l))

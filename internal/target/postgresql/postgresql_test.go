@@ -3,6 +3,7 @@ package postgresql_test
 import (
 	"crypto/rand"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -31,6 +32,15 @@ func TestPostgreSQL(t *testing.T) {
 			Names:         []string{`a"b`, `a'; DROP ROLE x; --`, `a" PASSWORD 'x`, `back\slash`, "CamelCase", "with space", "müller", "current_user", "$1", strings.Repeat("n", 63)},
 			BadNames:      []string{"", "nul\x00", strings.Repeat("n", 64)},
 			RejectedValue: func(account string) string { return account },
+			Dump:          s.dump, Hash: regexp.MustCompile(`SCRAM-SHA-256\$[^\s]+`), OpenRights: true,
+			Strip: func(t *testing.T) (target.Login, func()) {
+				s.exec(t, "ALTER ROLE rec NOCREATEROLE")
+				return rec, func() { s.exec(t, "ALTER ROLE rec CREATEROLE") }
+			},
+			Rights: []targettest.Right{ // TestRightsOfAPair has all of them
+				{Line: "has CREATEDB", Give: func(t *testing.T, account string) { s.exec(t, "ALTER ROLE "+quote(account)+" CREATEDB") }},
+				{Line: "has CREATE on schema public (database postgres)", Give: func(t *testing.T, account string) { s.exec(t, "GRANT CREATE ON SCHEMA public TO "+quote(account)) }},
+			},
 			Log: func(t *testing.T) []byte {
 				b, err := os.ReadFile(s.dir + "/log")
 				must(t, err)

@@ -149,3 +149,13 @@ func (s *server) create(t *testing.T, name, password, options string) {
 	t.Helper()
 	s.exec(t, fmt.Sprintf("CREATE ROLE %s PASSWORD '%s' %s", quote(name), strings.ReplaceAll(password, "'", "''"), options))
 }
+
+// dump returns the roles with their verifiers, and who is a member of whom.
+func (s *server) dump(t *testing.T) string {
+	t.Helper()
+	rows, err := s.admin.Query(t.Context(), "SELECT a::text FROM pg_authid a UNION ALL SELECT m::text FROM pg_auth_members m ORDER BY 1")
+	must(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	must(t, err)
+	return strings.Join(lines, "\n")
+}

@@ -61,7 +61,7 @@ func (*Target) Spec() target.Spec {
 			Alphabet:  "printable ASCII; the server takes every other byte too, its clients' settings may not",
 			Forbidden: "\x00\r\n",
 		},
-		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true, Overlap: true},
+		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true, Overlap: true, Compare: true},
 	}
 }
 

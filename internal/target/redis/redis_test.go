@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -49,10 +50,17 @@ func TestRedis(t *testing.T) {
 		Create:   func(t *testing.T) target.Login { return named(t, "app-"+rand.Text()) },
 		AddValue: func(t *testing.T, account, value string) { s.do(t, "ACL", "SETUSER", account, "#"+hash(value)) },
 		Log:      s.log,
+		Dump:     s.dump,
+		Strip: func(t *testing.T) (target.Login, func()) {
+			s.do(t, "ACL", "SETUSER", "rec", "-acl|setuser")
+			return rec, func() { s.do(t, "ACL", "SETUSER", "rec", "+acl|setuser") }
+		},
+		Rights: s.rights(), Hash: regexp.MustCompile(`[0-9a-f]{64}`),
 		Names:    []string{"müller", "a;b", "$1", "CamelCase", "-x", "#x", ">x", "%n", "a,b", "{}*", "on", "\xff", strings.Repeat("n", 256)},
 		BadNames: []string{"", "a b", "a\tb", "nul\x00", "a\nuser b on nopass +@all", `a"b`, "a'b", `a\b`, strings.Repeat("n", 257)},
 	})
 	t.Run("logins", func(t *testing.T) { logins(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { rehearsals(t, s) })
 	t.Run("disk", func(t *testing.T) { disk(t, s, rec) })
 	t.Run("restart", func(t *testing.T) { restart(t, s, rec) }) // last: the new process ends with its test
 }
@@ -129,11 +137,19 @@ func disk(t *testing.T, s *server, rec target.Login) {
 
 // TestWithoutACLFile changes users that stand in redis.conf, the default user among them.
 func TestWithoutACLFile(t *testing.T) {
-	s := start(t, "", "$ADMIN\nuser default on nopass ~* &* +@all\nuser app on #"+hash("value-1")+"\nuser rec on #"+hash("rec-pw")+" "+rights+" +config|rewrite\nuser weak on #"+hash("rec-pw")+" "+rights)
+	s := start(t, "", "$ADMIN\nuser default on nopass ~* &* +@all\nuser app on #"+hash("value-1")+"\nuser rec on #"+hash("rec-pw")+" "+rights+" +config|rewrite +info\nuser weak on #"+hash("rec-pw")+" "+rights+" +info\nuser blind on #"+hash("rec-pw")+" "+rights+" +config|rewrite")
 	ctx, at := t.Context(), s.secure()
 	check(t, "anybody's default user", target.Unproven, own.Verify(ctx, at, login("default", "anything")))
 	check(t, "a wrong password beside it", target.Refused, own.Verify(ctx, at, login("app", "wrong")))
 	check(t, "no right to save", target.NotPermitted, own.Change(ctx, at, change(t, login("weak", "rec-pw"), "app", "value-2")))
+	before := s.dump(t)
+	for name, want := range map[string]target.Outcome{"rec": "", "weak": target.NotPermitted, "blind": target.Unsupported} {
+		_, err := own.Rehearse(ctx, at, login(name, "rec-pw"), "app")
+		check(t, "rehearse, "+name, want, err)
+	}
+	if after := s.dump(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
 	check(t, "change", "", own.Change(ctx, at, change(t, login("rec", "rec-pw"), "app", "value-2")))
 	s.do(t, "ACL", "SETUSER", "default", "resetpass", "#"+hash("first"))
 	check(t, "change default by itself", "", own.Change(ctx, at, change(t, login("default", "first"), "default", "value-2")))

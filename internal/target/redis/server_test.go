@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,7 +23,7 @@ import (
 const binary = "/usr/bin/redis-server"
 
 // rights are those that the documentation asks for.
-const rights = "resetchannels -@all +acl|setuser +acl|getuser +acl|save +acl|whoami +multi +exec"
+const rights = "resetchannels -@all +acl|setuser +acl|getuser +acl|save +acl|whoami +multi +exec +config|get"
 
 // server is a real Redis of one test. All that it logs is kept: its log at the level of debug, the slow log of every
 // command, the log of refusals, and what MONITOR shows.
@@ -143,6 +144,63 @@ func (s *server) create(t *testing.T, name, value, rules string) target.Login {
 	}
 	s.do(t, command...)
 	return target.Login{User: name, Password: targettest.Value(value)}
+}
+
+// dump returns all users as the server has them in memory, with their rules in the order of the alphabet, and as they are
+// on disk.
+func (s *server) dump(t *testing.T) string {
+	t.Helper()
+	var users []string
+	for _, line := range s.do(t, "ACL", "LIST").([]any) {
+		words := strings.Fields(line.(string))
+		slices.Sort(words)
+		users = append(users, strings.Join(words, " "))
+	}
+	return strings.Join(users, "\n") + "\n" + s.Read(t, "users.acl") + "\n" + s.Read(t, "redis.conf")
+}
+
+// rights are further rules for a user that has +@read on app:*.
+func (s *server) rights() (out []targettest.Right) {
+	for _, r := range [][2]string{
+		{"~more:*", "may reach the keys ~more:*"},
+		{"%R~read:*", "may reach the keys %R~read:*"},
+		{"&news", "may reach the channels &news"},
+		{"+publish", "may use the commands -@all +@read +publish"},
+		{"(+get ~sel:*)", "has the selector (may reach the keys ~sel:*; may use the commands -@all +get)"},
+		{"skip-sanitize-payload", "has the flag skip-sanitize-payload"},
+	} {
+		out = append(out, targettest.Right{Line: r[1], Give: func(t *testing.T, account string) { s.do(t, "ACL", "SETUSER", account, r[0]) }})
+	}
+	return out
+}
+
+// rehearsals takes each right of a reconcile login away, and meets users that are not as they should be.
+func rehearsals(t *testing.T, s *server) {
+	ctx, at := t.Context(), s.secure()
+	s.create(t, "tried", "value-1", "on ~app:* +@read")
+	for right, want := range map[string]target.Outcome{
+		"+acl|setuser": target.NotPermitted, "+acl|getuser": target.NotPermitted, "+acl|save": target.NotPermitted, "+multi": target.NotPermitted, "+exec": target.NotPermitted,
+		"+config|get": target.Unsupported, "+acl|whoami": "",
+	} {
+		by := s.create(t, "some-rights", "rec-pw", "on "+strings.Replace(rights, right, "", 1))
+		_, err := own.Rehearse(ctx, at, by, "tried")
+		check(t, "without "+right, want, err)
+	}
+	by := s.create(t, "some-rights", "rec-pw", "on "+rights)
+	for name, rules := range map[string]string{"off": "off", "open": "on nopass"} {
+		s.create(t, "tried-"+name, "value-1", rules)
+		_, err := own.Rehearse(ctx, at, by, "tried-"+name)
+		check(t, name, target.NotPermitted, err)
+	}
+	// A user that somebody has changed in memory alone stays unsaved.
+	s.do(t, "ACL", "SAVE")
+	s.do(t, "ACL", "SETUSER", "tried", "~unsaved:*")
+	before := s.dump(t)
+	_, err := own.Rehearse(ctx, at, by, "tried")
+	check(t, "unsaved", "", err)
+	if after := s.dump(t); after != before || !strings.Contains(before, "~unsaved:*") {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
 }
 
 func must(t *testing.T, err error) {

@@ -20,14 +20,23 @@ func (s *session) close() {
 	_ = s.client.Close()
 }
 
-// user reads what the server says of an account.
-func (s *session) user(ctx context.Context, account string) (user, error) {
+// getUser returns the server's own answer about an account: names, each followed by what it has.
+func (s *session) getUser(ctx context.Context, account string) ([]any, error) {
 	reply, err := s.conn.Do(ctx, "ACL", "GETUSER", account).Slice()
 	if errors.Is(err, redis.Nil) {
-		return user{}, &target.Error{Outcome: target.NoSuchAccount, Msg: "the server has no user of this name", Cure: "create the user, or correct the account's name"}
+		return nil, &target.Error{Outcome: target.NoSuchAccount, Msg: "the server has no user of this name", Cure: "create the user, or correct the account's name"}
 	}
 	if err != nil {
-		return user{}, queryError(err, "the login may not look at users", "give it +acl|getuser, or use a reconcile login")
+		return nil, queryError(err, "the login may not look at users", "give it +acl|getuser, or use a reconcile login")
+	}
+	return reply, nil
+}
+
+// user reads what a change has to know of an account.
+func (s *session) user(ctx context.Context, account string) (user, error) {
+	reply, err := s.getUser(ctx, account)
+	if err != nil {
+		return user{}, err
 	}
 	var u user
 	for i := 0; i+1 < len(reply); i += 2 {

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"maps"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +26,8 @@ type Subject interface {
 
 // Harness is a running server and how the suite gets at it.
 type Harness struct {
-	// Target is the type. The suite also runs what it has beyond Subject: target.Preparer, target.Overlapper.
+	// Target is the type. The suite also runs what it has beyond Subject: target.Preparer, target.Overlapper,
+	// target.Rehearser, target.Comparer.
 	Target     Subject
 	Connection target.Connection // over TLS
 	Plain      target.Connection // without TLS, for the proxy; its host and port are replaced
@@ -55,6 +57,17 @@ type Harness struct {
 	AddValue func(t *testing.T, account, value string)
 	// Log returns everything that the server logged.
 	Log func(t *testing.T) []byte
+	// Dump returns all that the server holds of its accounts, hashes included, the same for the same state. A Rehearser and a
+	// Comparer need it.
+	Dump func(t *testing.T) string
+	// Strip takes the right to change values from Reconcile until restore is called, and returns Reconcile; where that is
+	// not possible it returns another login of its kind, without the right. A Rehearser needs it.
+	Strip func(t *testing.T) (by target.Login, restore func())
+	// Rights are what a Comparer has to tell of, one after the other. Hash is what the hashes in Dump look like. OpenRights
+	// says that each account may look at the rights of each.
+	Rights     []Right
+	Hash       *regexp.Regexp
+	OpenRights bool
 }
 
 // Breaker breaks connections at the changing statement. [Proxy] is one.
@@ -73,6 +86,8 @@ func (h Harness) breaker(t *testing.T) Breaker {
 	}
 	return StartProxy(t, h.Addr, h.Trigger)
 }
+
+func (h Harness) missing() string { return cmp.Or(h.Missing, "kt-missing") }
 
 func (h Harness) newValue() string {
 	if h.NewValue != nil {
@@ -95,6 +110,12 @@ func Run(t *testing.T, h Harness) {
 	t.Run("account names", h.names)
 	if o, ok := h.Target.(target.Overlapper); ok {
 		t.Run("overlap", overlap{h, o}.run)
+	}
+	if r, ok := h.Target.(target.Rehearser); ok {
+		t.Run("rehearsal", rehearsal{h, r}.run)
+	}
+	if c, ok := h.Target.(target.Comparer); ok {
+		t.Run("rights", rights{h, c}.run)
 	}
 }
 
@@ -201,9 +222,8 @@ func (h Harness) refusals(t *testing.T) {
 	change := func(by target.Login, account, value string) error {
 		return h.Target.Change(ctx, h.Connection, h.prepared(t, by, account, value))
 	}
-	missing := cmp.Or(h.Missing, "kt-missing")
-	want(t, change(h.Reconcile, missing, value), target.NoSuchAccount)
-	want(t, change(h.Reconcile, missing, value), target.NoSuchAccount) // nothing was created by the first try
+	want(t, change(h.Reconcile, h.missing(), value), target.NoSuchAccount)
+	want(t, change(h.Reconcile, h.missing(), value), target.NoSuchAccount) // nothing was created by the first try
 	if h.Protected != "" {
 		want(t, change(h.Reconcile, h.Protected, value), target.NotPermitted)
 	}
