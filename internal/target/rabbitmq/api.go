@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/dial"
@@ -165,22 +166,39 @@ func (a *api) takeBack(ctx context.Context, name string) error {
 
 // whoami asks the server whom it let in.
 func (a *api) whoami(ctx context.Context) error {
+	_, err := a.tags(ctx)
+	return err
+}
+
+// tags asks the server whom it let in, and returns the tags of that user. One without a tag that lets it use the API has
+// proved its password, and gets none.
+func (a *api) tags(ctx context.Context) ([]string, error) {
 	got, err := a.do(ctx, http.MethodGet, nil, "api", "whoami")
 	if err != nil {
-		return unreachable(err)
+		return nil, unreachable(err)
 	}
 	if got.status != http.StatusOK {
-		return loginError(got)
+		return nil, loginError(got)
 	}
 	var me struct {
-		Name string `json:"name"`
-		Tags any    `json:"tags"`
+		Name string          `json:"name"`
+		Tags json.RawMessage `json:"tags"`
 	}
 	switch {
 	case json.Unmarshal(got.body, &me) != nil || me.Tags == nil:
-		return notManagement(got)
+		return nil, notManagement(got)
 	case me.Name != a.login.User:
-		return &target.Error{Outcome: target.Unproven, Msg: "the server let the login in as another user", Cure: "look at proxies on the way, and at the server's authentication backends"}
+		return nil, &target.Error{Outcome: target.Unproven, Msg: "the server let the login in as another user", Cure: "look at proxies on the way, and at the server's authentication backends"}
 	}
-	return nil
+	return tagsOf(me.Tags), nil
+}
+
+// tagsOf reads tags, which are a list or, before 3.9, a text.
+func tagsOf(raw json.RawMessage) (tags []string) {
+	if json.Unmarshal(raw, &tags) == nil {
+		return tags
+	}
+	var text string
+	_ = json.Unmarshal(raw, &text)
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }

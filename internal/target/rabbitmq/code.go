@@ -52,6 +52,10 @@ func noSuchUser(got answer) error {
 	return &target.Error{Outcome: target.NoSuchAccount, Code: code(got), Msg: "the server has no user of this name", Cure: "create the user, or correct the account's name"}
 }
 
+func noPassword() error {
+	return &target.Error{Outcome: target.NotPermitted, Msg: "the user has no password", Cure: "give the user a first one on the server, if a password is what it should log in with"}
+}
+
 func notAdministrator(got answer) error {
 	return &target.Error{Outcome: target.NotPermitted, Code: code(got), Msg: "the login may not change users", Cure: "use a reconcile login with the tag administrator"}
 }

@@ -61,7 +61,7 @@ func (*Target) Spec() target.Spec {
 			Alphabet:  "printable ASCII; the server takes every other byte too, its clients' settings may not",
 			Forbidden: "\x00\r\n",
 		},
-		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true},
+		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true, Compare: true},
 	}
 }
 
@@ -106,7 +106,7 @@ func (t *Target) Change(ctx context.Context, c target.Connection, ch target.Chan
 		return err
 	}
 	if u.Hash == "" {
-		return &target.Error{Outcome: target.NotPermitted, Msg: "the user has no password", Cure: "give the user a first one on the server, if a password is what it should log in with"}
+		return noPassword()
 	}
 	if err := a.set(ctx, u, next); err != nil {
 		return err

@@ -49,12 +49,18 @@ func change(t *testing.T, by target.Login, account, value string) target.Change 
 func TestRabbitMQ(t *testing.T) {
 	s := start(t)
 	rec := s.create(t, "rec", "rec-pw", "administrator")
+	s.do(t, "PUT", "/vhosts/shop", nil)
 	for tags, name := range map[string]string{"": "no tags", "monitoring,custom": "tags"} {
 		named := func(t *testing.T, name string) target.Login { return s.create(t, name, rand.Text(), tags) }
 		t.Run(name, func(t *testing.T) {
 			targettest.Run(t, targettest.Harness{
 				Target: own, Connection: s.secure(), Plain: target.Connection{"tls": "off"}, Addr: "127.0.0.1:" + s.port, Trigger: []byte("PUT /api/users/"),
-				Reconcile: rec, NoSelf: true, CreateNamed: named, Log: s.log,
+				Reconcile: rec, NoSelf: true, CreateNamed: named, Log: s.log, Dump: s.dump, Hash: hashes,
+				Strip: func(t *testing.T) (target.Login, func()) {
+					s.tag(t, "rec", "management")
+					return rec, func() { s.tag(t, "rec", "administrator") }
+				},
+				Rights: s.rights(tags),
 				Create: func(t *testing.T) target.Login { return named(t, "app-"+rand.Text()) },
 				Names: []string{
 					"a/b", "a b", " space ", "müller", "100%", "%2F", "a?b", "a#b", "a;b", "a+b", "a&b", "a\\b", `"quoted"`, "'", "{}*", "...", "mail@example.org", "CamelCase",
@@ -65,6 +71,7 @@ func TestRabbitMQ(t *testing.T) {
 		})
 	}
 	t.Run("logins", func(t *testing.T) { logins(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { rehearsals(t, s, rec) })
 	t.Run("the rest of the user stays", func(t *testing.T) { rest(t, s, rec) })
 	t.Run("nothing is created", func(t *testing.T) { deleted(t, s, rec) })
 	t.Run("read back", func(t *testing.T) { readBack(t, s, rec) })
