@@ -81,9 +81,17 @@ func TestKeys(t *testing.T) {
 		"sudo": s.keyed(t, random("kt-sudo-"), "", "\n"),
 	}
 	s.allow(t, rec["sudo"].User, "ALL=(%"+group+") NOPASSWD: /bin/sh")
+	powerless := s.keyed(t, random("kt-app-"), "", "\n")
 	for method, by := range rec {
 		named := func(t *testing.T, name string) target.Login { return s.keyed(t, name, "", "", "-G", group) }
 		h := targettest.Harness{
+			Dump: s.dump,
+			Strip: func(t *testing.T) (target.Login, func()) {
+				if method == "root" { // root without its right is another account
+					return powerless, func() {}
+				}
+				return by, forbid(t, by.User)
+			},
 			Target: keys, Connection: s.at("method", method), Plain: s.at("method", method), Reconcile: by, CreateNamed: named, NewValue: newKey,
 			Break: func(t *testing.T) targettest.Breaker {
 				return s.breaking(t, strings.Replace(keysAlone, "UsePAM no", "UsePAM yes", 1), "*mktemp*")
@@ -102,6 +110,7 @@ func TestKeys(t *testing.T) {
 	t.Run("the rest of the file", func(t *testing.T) { restOfFile(t, s, rec) })
 	t.Run("several keys", func(t *testing.T) { several(t, s, rec) })
 	t.Run("files and settings", func(t *testing.T) { files(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { keyRehearsals(t, s, rec) })
 	t.Run("kinds of keys", func(t *testing.T) { kinds(t, s) })
 }
 

@@ -95,19 +95,15 @@ func (k *Key) edit(ctx context.Context, c target.Connection, by target.Login, ac
 		return err
 	}
 	defer s.close()
-	got, err := s.run(shell(as, account, readScript), nil)
-	if err != nil { // it changes nothing, so that nothing is left open
-		return unreachable(ctx, err)
-	}
-	_, text, marked := strings.Cut(got.stdout, fileMark+"\n")
-	if got.status != 0 || !marked {
-		return keyError(got)
+	text, err := s.keys(as, account)
+	if err != nil {
+		return err
 	}
 	next, err := decide(parseKeys(text, c.Get(keyFields(), fieldOthers) == "keep"))
 	if err != nil || next.text() == text {
 		return err
 	}
-	got, err = s.run(shell(as, account, writeScript), []byte(checksum(text)+"\n"+checksum(next.text())+"\n"+next.text()))
+	got, err := s.run(shell(as, account, writeScript), []byte(checksum(text)+"\n"+checksum(next.text())+"\n"+next.text()))
 	if err != nil {
 		return err
 	}
@@ -115,6 +111,19 @@ func (k *Key) edit(ctx context.Context, c target.Connection, by target.Login, ac
 		return keyError(got)
 	}
 	return nil
+}
+
+// keys reads the account's authorized_keys.
+func (s *session) keys(as, account string) (string, error) {
+	got, err := s.run(shell(as, account, readScript), nil)
+	if err != nil { // it changes nothing, so that nothing is left open
+		return "", unreachable(s.ctx, err)
+	}
+	_, text, marked := strings.Cut(got.stdout, fileMark+"\n")
+	if got.status != 0 || !marked {
+		return "", keyError(got)
+	}
+	return text, nil
 }
 
 // as is the script that runs another one as the account.

@@ -65,8 +65,16 @@ func TestPasswords(t *testing.T) {
 		return b
 	}
 	names := []string{"_" + random("kt-"), random("kt-a.b-"), random("kt-A_b-"), (random("kt-") + strings.Repeat("n", 32))[:32], random("kt-") + "-"}
+	powerless := named(t, random("kt-app-"))
 	for method, by := range rec {
 		h := targettest.Harness{
+			Dump: s.dump,
+			Strip: func(t *testing.T) (target.Login, func()) {
+				if method == "root" { // root without its right is another account
+					return powerless, func() {}
+				}
+				return by, forbid(t, by.User)
+			},
 			Target: own, Connection: s.at("method", method), Plain: s.at("method", method), Reconcile: by, CreateNamed: named, Log: logs,
 			Break:         func(t *testing.T) targettest.Breaker { return s.breaking(t, passwords, "*passwd*|*setpw*") },
 			Create:        func(t *testing.T) target.Login { return named(t, random("kt-app-")) },
@@ -86,6 +94,7 @@ func TestPasswords(t *testing.T) {
 		t.Error("nothing was seen of the programs that change passwords")
 	}
 	t.Run("states", func(t *testing.T) { states(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { rehearsals(t, s, rec) })
 	t.Run("host keys", func(t *testing.T) { hostKeys(t, s) })
 	t.Run("settings", func(t *testing.T) { settings(t, s, rec) })
 	t.Run("input that is cut off", func(t *testing.T) { cutInput(t, s, rec) })

@@ -107,6 +107,50 @@ func (s *server) create(t *testing.T, name, value string, options ...string) tar
 	return login(name, value)
 }
 
+// dump returns what the machine knows of the accounts of this server's tests: their entries, their hashes and their keys.
+func (s *server) dump(t *testing.T) string {
+	t.Helper()
+	entries, err := os.ReadFile("/etc/passwd")
+	must(t, err)
+	secrets, err := os.ReadFile("/etc/shadow")
+	must(t, err)
+	var out strings.Builder
+	for line := range strings.Lines(string(entries)) {
+		name, _, _ := strings.Cut(line, ":")
+		if !strings.Contains(line, s.Dir+"/home/") {
+			continue
+		}
+		out.WriteString(line)
+		for secret := range strings.Lines(string(secrets)) {
+			if strings.HasPrefix(secret, name+":") {
+				out.WriteString(secret)
+			}
+		}
+		files, err := filepath.Glob(s.Dir + "/home/" + name + "/.ssh/*")
+		must(t, err)
+		more, err := filepath.Glob(s.Dir + "/home/" + name + "/.ssh/.[a-z]*")
+		must(t, err)
+		for _, file := range append(files, more...) {
+			info, err := os.Stat(file)
+			must(t, err)
+			text, err := os.ReadFile(file)
+			must(t, err)
+			fmt.Fprintf(&out, "%s %s %s\n%s\n", file, info.Mode(), info.ModTime(), text)
+		}
+	}
+	return out.String()
+}
+
+// forbid takes from an account what allow gave it, until the returned function is called.
+func forbid(t *testing.T, name string) (restore func()) {
+	t.Helper()
+	file := "/etc/sudoers.d/" + name
+	off := file + ".off" // sudo passes over names with a dot
+	must(t, os.Rename(file, off))
+	t.Cleanup(func() { _ = os.Remove(off) })
+	return func() { must(t, os.Rename(off, file)) }
+}
+
 func setPassword(t *testing.T, name, value string) {
 	t.Helper()
 	command(t, name+":"+value+"\n", "chpasswd", "-c", "SHA512")
