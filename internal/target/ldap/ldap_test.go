@@ -59,6 +59,10 @@ func TestLDAP(t *testing.T) {
 		Target: own, Plain: s.plain(), Addr: "127.0.0.1:" + s.port, Trigger: []byte("1.3.6.1.4.1.4203.1.11.1"),
 		Reconcile: rec, Missing: "cn=kt-missing," + apps, Protected: guarded, CreateNamed: named, Log: s.log,
 		Create: func(t *testing.T) target.Login { return named(t, "cn=app-"+rand.Text()+","+apps) },
+		Dump:   s.dump,
+		Strip: func(t *testing.T) (target.Login, func()) { // access rules are read at the start: this one has none
+			return login("cn=reader,ou=sys,"+base, "reader-pw"), func() {}
+		},
 		RejectedValue: func(account string) string {
 			s.rule(t, account, "strict")
 			return "too-short"
@@ -79,6 +83,7 @@ func TestLDAP(t *testing.T) {
 	}
 	t.Run("logins", func(t *testing.T) { logins(t, s, rec) })
 	t.Run("policy", func(t *testing.T) { policy(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { rehearsals(t, s, rec) })
 	t.Run("lockout", func(t *testing.T) { lockout(t, s, rec) })
 	t.Run("expired and reset", func(t *testing.T) { states(t, s, rec) })
 }
@@ -154,6 +159,47 @@ func policy(t *testing.T, s *server, rec target.Login) {
 	says(t, "no own change", target.NotPermitted, "reconcile", own.Change(ctx, at, change(fixed, fixed.User, "value-2")))
 	check(t, "by reconcile", "", own.Change(ctx, at, change(rec, fixed.User, "value-2")))
 	check(t, "by reconcile", "", own.Verify(ctx, at, login(fixed.User, "value-2")))
+}
+
+// rehearsals meets the rules of password policies, and entries that are not as they should be.
+func rehearsals(t *testing.T, s *server, rec target.Login) {
+	ctx, at := t.Context(), s.secure()
+	rehearse := func(name, reason string, want target.Outcome, by target.Login, account string) {
+		t.Helper()
+		_, err := own.Rehearse(ctx, at, by, account)
+		says(t, name, want, reason, err)
+	}
+	plain, strict, young := s.app(t, "tried", "default"), s.app(t, "tried-strict", "strict"), s.app(t, "tried-young", "young")
+	safe, fixed, locked := s.app(t, "tried-safe", "safe"), s.app(t, "tried-fixed", "fixed"), s.app(t, "tried-locked", "locking")
+	s.set(t, young.User, "value-1") // now
+	young = login(young.User, "value-1")
+	for range 3 {
+		check(t, "wrong", target.Refused, own.Verify(ctx, at, login(locked.User, "wrong")))
+	}
+	two, none := s.create(t, "cn=tried-two,ou=blind,"+base, "value-1"), policyDN("default")
+	s.addValue(t, two.User, "value-2")
+	manager := login("cn=manager,ou=sys,"+base, "manager-pw")
+	before := s.entries(t)
+	rehearse("itself", "", "", plain, plain.User)
+	rehearse("another spelling", "", "", plain, strings.ToUpper(plain.User))
+	rehearse("by reconcile", "", "", rec, plain.User)
+	rehearse("strict", "", "", rec, strict.User)
+	rehearse("itself, too young", "too recent", target.NotPermitted, young, young.User)
+	rehearse("too young", "too recent", target.NotPermitted, rec, young.User)
+	rehearse("itself, the old one is asked for", "before it looks at the right", target.Unsupported, safe, safe.User)
+	rehearse("the old one is asked for", "before it looks at the right", target.Unsupported, rec, safe.User)
+	rehearse("the old one is not asked of a manager", "", "", manager, safe.User)
+	rehearse("itself, no own changes", "reconcile", target.NotPermitted, fixed, fixed.User)
+	rehearse("no own changes, by reconcile", "", "", rec, fixed.User)
+	rehearse("locked", "locked", target.NotPermitted, locked, locked.User)
+	rehearse("locked, by reconcile", "", "", rec, locked.User)
+	rehearse("two passwords", "more than one", target.NotPermitted, rec, two.User)
+	rehearse("no password", "is of a kind", target.NotPermitted, manager, none)
+	rehearse("guarded", "may not change", target.NotPermitted, rec, guarded)
+	if after := s.entries(t); after != before {
+		t.Errorf("before:\n%s\nafter:\n%s", before, after)
+	}
+	check(t, "as it was", "", own.Verify(ctx, at, plain))
 }
 
 // lockout counts what proofs and changes cost.
@@ -245,6 +291,8 @@ func TestNoChanges(t *testing.T) {
 		rec := login(recDN, "rec-pw")
 		says(t, name, target.Unreachable, "takes no changes", own.Change(t.Context(), s.secure(), change(rec, guarded, "value-2")))
 		check(t, name, "", own.Verify(t.Context(), s.secure(), rec))
+		_, err := own.Rehearse(t.Context(), s.secure(), rec, guarded)
+		says(t, name+", rehearsed", target.Unreachable, "takes no changes", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ auditlog $DIR/audit.ldif
 	for _, ou := range []string{"sys", "apps", "blind"} {
 		ldif += fmt.Sprintf("dn: ou=%s,%s\nobjectClass: organizationalUnit\nou: %s\n\n", ou, base, ou)
 	}
-	for _, cn := range []string{"rec", "manager", "guarded"} {
+	for _, cn := range []string{"rec", "manager", "guarded", "reader"} {
 		ldif += fmt.Sprintf("dn: cn=%s,ou=sys,%s\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: %s\nuserPassword: %s-pw\n\n", cn, base, cn, cn)
 	}
 	for name, rules := range map[string]string{
@@ -184,6 +185,34 @@ func (s *server) read(t *testing.T, dn, attribute string) []string {
 		return err
 	})
 	return out
+}
+
+// dump returns every entry with every attribute, but for what a wrong login leaves: a rehearsal may meet one.
+func (s *server) dump(t *testing.T) string {
+	t.Helper()
+	return s.entries(t, "pwdFailureTime", "entryCSN", "modifyTimestamp", "modifiersName")
+}
+
+// entries returns every entry with every attribute, those of the server itself included, but for some.
+func (s *server) entries(t *testing.T, but ...string) string {
+	t.Helper()
+	var out []string
+	s.admin(t, func(c *ldap.Conn) error {
+		found, err := c.Search(ldap.NewSearchRequest(base, ldap.ScopeWholeSubtree, ldap.NeverDerefAliases, 0, 0, false, "(objectClass=*)", []string{"*", "+"}, nil))
+		if err != nil {
+			return err
+		}
+		for _, e := range found.Entries {
+			for _, a := range e.Attributes {
+				if !slices.Contains(but, a.Name) {
+					out = append(out, fmt.Sprintf("%s %s %q", e.DN, a.Name, a.Values))
+				}
+			}
+		}
+		return nil
+	})
+	slices.Sort(out)
+	return strings.Join(out, "\n")
 }
 
 // log returns what the server logged of operations and of changes.
