@@ -42,11 +42,17 @@ func TestHTTP(t *testing.T) {
 				Create:        func(*testing.T) target.Login { return s.create("app-"+rand.Text(), rand.Text()) },
 				CreateNamed:   func(_ *testing.T, name string) target.Login { return s.create(name, rand.Text()) },
 				RejectedValue: func(string) string { return "weak-" + rand.Text() },
-				BadNames:      []string{"", "nul\x00", "a\r\nb", "a\tb", "\xff", strings.Repeat("n", 257)},
+				Dump:          s.dump,
+				Strip: func(*testing.T) (target.Login, func()) {
+					s.strip(true)
+					return rec, func() { s.strip(false) }
+				},
+				BadNames: []string{"", "nul\x00", "a\r\nb", "a\tb", "\xff", strings.Repeat("n", 257)},
 			})
 		})
 	}
 	t.Run("settings", func(t *testing.T) { settings(t, s, rec) })
+	t.Run("rehearsals", func(t *testing.T) { rehearsals(t, s, rec) })
 	t.Run("tokens", func(t *testing.T) { tokens(t, s, rec) })
 	t.Run("TLS", func(t *testing.T) { overTLS(t, s, rec) })
 }
@@ -74,6 +80,42 @@ func settings(t *testing.T, s *server, rec target.Login) {
 	check(t, "no value", target.Misconfigured, own.Verify(t.Context(), join(describe, s.overTLS()), login("app", "")))
 	check(t, "no value of anybody", target.Misconfigured, own.Verify(t.Context(), join(describe, s.overTLS()), login("app", "a\nb")))
 	check(t, "as it was", "", own.Verify(t.Context(), join(describe, s.overTLS()), l))
+}
+
+// rehearsals meets answers of every kind, and settings without a way to ask.
+func rehearsals(t *testing.T, s *server, rec target.Login) {
+	nowhere := join(webhook, s.overTLS())
+	delete(nowhere, "rehearse_path")
+	_, err := own.Rehearse(t.Context(), nowhere, rec, "protected")
+	check(t, "no way to rehearse", target.Unsupported, err)
+	_, err = own.Rehearse(t.Context(), join(describe, s.overTLS(), target.Connection{"rehearse_path": "/{{value|percent}}"}), rec, "protected")
+	check(t, "a value in a path", target.Misconfigured, err)
+	var seen atomic.Value
+	var status atomic.Int32
+	answering := httptest.NewServer(nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
+		body, _ := io.ReadAll(r.Body)
+		seen.Store(fmt.Sprint(r.Method, r.RequestURI, r.Header, string(body)))
+		w.WriteHeader(int(status.Load()))
+	}))
+	t.Cleanup(answering.Close)
+	at := join(describe, inTheOpen(answering.Listener.Addr().String()), target.Connection{"headers": `{"Authorization": "Basic {{basic}}", "X-New": "{{value|base64}}"}`})
+	for answer, want := range map[int]target.Outcome{
+		200: "", 204: "", 401: target.Refused, 403: target.NotPermitted, 405: target.NotPermitted, 404: target.NoSuchAccount, 400: target.Misconfigured,
+		302: target.Unreachable, 429: target.Unreachable, 500: target.Unreachable, 503: target.Unreachable, 408: target.Unreachable, 422: target.Unsupported, 501: target.Unsupported,
+	} {
+		status.Store(int32(answer))
+		proved, err := own.Rehearse(t.Context(), at, rec, "app")
+		check(t, fmt.Sprint(answer), want, err)
+		if (proved != "") != (want == "") {
+			t.Errorf("%d: %q", answer, proved)
+		}
+	}
+	if text := seen.Load().(string); !strings.HasPrefix(text, "GET/api/users/app/password") || !strings.Contains(text, "Authorization") || strings.Contains(text, "X-New") {
+		t.Errorf("the request was %s", text)
+	}
+	status.Store(202)
+	_, err = own.Rehearse(t.Context(), join(at, target.Connection{"changed": "200"}), rec, "app")
+	check(t, "another success", target.Unsupported, err)
 }
 
 // tokens are values that a header has to carry as they are.

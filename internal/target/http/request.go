@@ -37,6 +37,8 @@ type request struct {
 const (
 	eventChange = "credential.change"
 	eventVerify = "credential.verify"
+	// eventRehearse asks whether the change would be made. Its value is empty.
+	eventRehearse = "credential.rehearse"
 )
 
 // message is the body of a webhook.

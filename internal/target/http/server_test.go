@@ -31,6 +31,7 @@ type server struct {
 
 	mu       sync.Mutex
 	accounts map[string]string
+	stripped bool // keyturn may change nothing
 	requests strings.Builder
 }
 
@@ -44,6 +45,7 @@ func start(t *testing.T) *server {
 	mux.HandleFunc("POST /hook", s.hook)
 	mux.HandleFunc("PUT /api/users/{name}/password", s.put)
 	mux.HandleFunc("GET /api/me", s.me)
+	mux.HandleFunc("GET /api/users/{name}/password", s.ask)
 	logged := nethttp.HandlerFunc(func(w nethttp.ResponseWriter, r *nethttp.Request) {
 		s.mu.Lock()
 		_, _ = fmt.Fprintf(&s.requests, "%s %s %s %v\n", r.RemoteAddr, r.Method, r.RequestURI, r.UserAgent())
@@ -94,6 +96,43 @@ func (s *server) set(w nethttp.ResponseWriter, by, name, value string) {
 	}
 }
 
+// would answers whether set would make a change.
+func (s *server) would(w nethttp.ResponseWriter, by, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, there := s.accounts[name]
+	switch {
+	case by != "keyturn" && by != name, by == "keyturn" && s.stripped, name == "protected":
+		w.WriteHeader(nethttp.StatusForbidden)
+	case !there:
+		w.WriteHeader(nethttp.StatusNotFound)
+	}
+}
+
+// ask takes a rehearsal by Basic.
+func (s *server) ask(w nethttp.ResponseWriter, r *nethttp.Request) {
+	login, password, _ := r.BasicAuth()
+	if !s.holds(login, password) {
+		w.WriteHeader(nethttp.StatusUnauthorized)
+		return
+	}
+	s.would(w, login, r.PathValue("name"))
+}
+
+// dump returns the accounts with their values.
+func (s *server) dump(*testing.T) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return fmt.Sprint(s.accounts) // sorted by name
+}
+
+// strip takes the right to change values from keyturn, or gives it back.
+func (s *server) strip(stripped bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stripped = stripped
+}
+
 // hook checks a signature as the documentation says.
 func (s *server) hook(w nethttp.ResponseWriter, r *nethttp.Request) {
 	body, _ := io.ReadAll(r.Body)
@@ -119,6 +158,12 @@ func (s *server) hook(w nethttp.ResponseWriter, r *nethttp.Request) {
 	switch m.Event {
 	case "credential.change":
 		s.set(w, m.Login, m.Account, m.Value)
+	case "credential.rehearse":
+		if m.Value != "" {
+			w.WriteHeader(nethttp.StatusBadRequest)
+			return
+		}
+		s.would(w, m.Login, m.Account)
 	case "credential.verify":
 		if m.Login != m.Account || !s.holds(m.Account, m.Value) {
 			w.WriteHeader(nethttp.StatusUnauthorized)
@@ -189,10 +234,11 @@ func inTheOpen(addr string) target.Connection {
 }
 
 var (
-	webhook  = target.Connection{"path": "/hook", "verify_path": "/hook", "resource": "billing"}
+	webhook  = target.Connection{"path": "/hook", "verify_path": "/hook", "rehearse_path": "/hook", "resource": "billing"}
 	describe = target.Connection{
 		"mode": "request", "method": "PUT", "path": "/api/users/{{account|percent}}/password", "verify_path": "/api/me",
-		"headers": `{"Authorization": "Basic {{basic}}", "Content-Type": "application/json"}`, "body": `{"user": {"name": "{{account|json}}"}, "password": "{{value|json}}"}`,
+		"rehearse_path": "/api/users/{{account|percent}}/password",
+		"headers":       `{"Authorization": "Basic {{basic}}", "Content-Type": "application/json"}`, "body": `{"user": {"name": "{{account|json}}"}, "password": "{{value|json}}"}`,
 		"rejected": "422",
 	}
 )

@@ -27,6 +27,7 @@ const (
 	fieldChanged  = "changed"
 	fieldRejected = "rejected"
 
+	fieldRehearsePath = "rehearse_path"
 	fieldVerifyPath   = "verify_path"
 	fieldVerifyMethod = "verify_method"
 	fieldVerifyAuth   = "verify_auth"
@@ -49,6 +50,7 @@ func fields() []target.Field {
 		{Name: fieldMode, Label: "How", Help: "webhook: a signed message to a program that is written for it. request: the request that is described below.", Default: modeWebhook, Kind: target.KindChoice, Options: []string{modeWebhook, modeRequest}},
 		{Name: fieldPath, Label: "Path", Help: "Where a change goes to, such as /hooks/keyturn or /api/users/{{account|percent}}/password.", Required: true, Kind: target.KindText},
 		{Name: fieldVerifyPath, Label: "Path to verify at", Help: "Empty means that no login can be proved.", Kind: target.KindText},
+		{Name: fieldRehearsePath, Label: "Path to rehearse at", Help: "Where the system says, and changes nothing, whether it would make a change: by the event credential.rehearse, or by a GET with the request's headers. Empty means that it cannot tell.", Kind: target.KindText},
 		{Name: fieldResource, Label: "Name in the webhook", Help: "What the webhook calls this resource.", Kind: target.KindText},
 		{Name: fieldMethod, Label: "Request: method", Default: nethttp.MethodPost, Kind: target.KindChoice, Options: []string{nethttp.MethodPost, nethttp.MethodPut, nethttp.MethodPatch}},
 		{Name: fieldHeaders, Label: "Request: headers", Help: `A JSON object: {"Authorization": "Basic {{basic}}", "Content-Type": "application/json"}.`, Kind: target.KindText},
@@ -77,6 +79,7 @@ type settings struct {
 	headers            map[string]template
 	changed, rejected  statuses
 	verify             verifySettings
+	rehearse           template // nil: there is no way
 }
 
 type verifySettings struct {
@@ -105,6 +108,11 @@ func (t *Target) read(c target.Connection) (s settings, err error) {
 	}
 	if p := get(fieldVerifyPath); p != "" {
 		if s.verify.path, err = parsePath(p); err != nil {
+			return s, err
+		}
+	}
+	if p := get(fieldRehearsePath); p != "" {
+		if s.rehearse, err = parsePath(p); err != nil {
 			return s, err
 		}
 	}
