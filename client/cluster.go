@@ -35,6 +35,8 @@ type Scope struct {
 	PortForward bool `json:"portForward,omitempty" doc:"may connect to ports of pods and services"`
 	// RenewToken lets RenewToken work.
 	RenewToken bool `json:"renewToken,omitempty" doc:"may renew its own long-lived token"`
+	// Replace lets runs replace immutable Secrets, where an account's policy says so.
+	Replace bool `json:"replace,omitempty" doc:"may make Secrets in place of immutable ones, name them where those were named, and delete those"`
 }
 
 // NewCluster is a cluster to be tested or connected.

@@ -95,5 +95,8 @@ func (c *Client) Connector(ctx context.Context, scope Scope) ([]byte, error) {
 	if scope.RenewToken {
 		q.Set("renewToken", "true")
 	}
+	if scope.Replace {
+		q.Set("replace", "true")
+	}
 	return c.bytes(ctx, request{method: http.MethodGet, path: "/connector", query: q, accept: "application/yaml, application/problem+json"})
 }

@@ -69,8 +69,10 @@ type PlanKey struct {
 	Owner     string `json:"owner,omitempty" enum:"none,keyturn,one_shot,reconciler"`
 	OwnerName string `json:"ownerName,omitempty"`
 	Immutable bool   `json:"immutable,omitempty"`
-	Reason    string `json:"reason,omitempty"`
-	Cure      string `json:"cure,omitempty"`
+	// Instead is the name of the Secret that would be put in the place of this one, which is immutable.
+	Instead string `json:"instead,omitempty"`
+	Reason  string `json:"reason,omitempty"`
+	Cure    string `json:"cure,omitempty"`
 }
 
 // PlanWorkload is an object that reads mapped keys.
@@ -83,8 +85,9 @@ type PlanWorkload struct {
 	UID       string `json:"uid"`
 	Wave      int    `json:"wave,omitempty"`
 	// Action is what becomes of it: restart, ask (first a person resumes the run), later (its next pods have the new value),
-	// none (it is left alone), or refused (it should be restarted and may not be: the run would stop there).
-	Action string `json:"action" enum:"restart,ask,later,none,refused"`
+	// rename (it is told the name of the Secret in place of an immutable one, and nothing is restarted), none (it is left
+	// alone), or refused (it should be restarted and may not be: the run would stop there).
+	Action string `json:"action" enum:"restart,ask,later,rename,none,refused"`
 	Reason string `json:"reason,omitempty"`
 	Cure   string `json:"cure,omitempty"`
 	Pods   int    `json:"pods"`  // that there should be

@@ -58,7 +58,8 @@ type PolicyRotation struct {
 	RestartOrder   []string `json:"restartOrder,omitempty" maxItems:"50" doc:"globs of NAMESPACE/KIND/NAME; what matches the first is restarted first, the rest last"`
 	RestartWindows []string `json:"restartWindows,omitempty" maxItems:"50" doc:"when restarts may begin, written as windows; always if not given"`
 
-	OnStuck string `json:"onStuck,omitempty" enum:"rollback," doc:"rollback: a run that needs attention after its value was proved is rolled back while both values are valid"`
+	Immutable string `json:"immutable,omitempty" enum:"refuse,replace," doc:"what is done with a mapped Secret that is immutable: refuse (the run stops there), or replace by a Secret of another name, which what reads the old one is told"`
+	OnStuck   string `json:"onStuck,omitempty" enum:"rollback," doc:"rollback: a run that needs attention after its value was proved is rolled back while both values are valid"`
 }
 
 // Blackout is a time in which nothing is changed.

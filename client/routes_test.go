@@ -71,8 +71,8 @@ func serverAndClusterRoutes(c *Client) routes {
 			_, err := c.Setup(ctx, Setup{NewValue("c"), "u", NewValue("p")})
 			return err
 		},
-		"GET /connector?access=read-only&namespaces=a%2Cb&portForward=true&renewToken=true&restart=true": func(ctx context.Context) error {
-			_, err := c.Connector(ctx, Scope{[]string{"a", "b"}, "read-only", true, true, true})
+		"GET /connector?access=read-only&namespaces=a%2Cb&portForward=true&renewToken=true&replace=true&restart=true": func(ctx context.Context) error {
+			_, err := c.Connector(ctx, Scope{[]string{"a", "b"}, "read-only", true, true, true, true})
 			return err
 		},
 		"GET /clusters?limit=5&q=x&removed=true&state=connected&state=degraded": func(ctx context.Context) error {

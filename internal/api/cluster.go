@@ -68,6 +68,7 @@ type connectorIn struct {
 	Restart    bool     `query:"restart" doc:"may restart workloads"`
 	Forward    bool     `query:"portForward" doc:"may connect to ports of pods and services"`
 	Renew      bool     `query:"renewToken" doc:"may renew its own long-lived token"`
+	Replace    bool     `query:"replace" doc:"may make Secrets in place of immutable ones, name them where those were named, and delete those"`
 }
 
 // file is an answer that is saved as one.
@@ -213,7 +214,7 @@ func (s *Server) renewToken(ctx context.Context, c call, in *clusterDeleteIn) (*
 }
 
 func (s *Server) connector(_ context.Context, _ call, in *connectorIn) (*file, error) {
-	text, err := s.Clusters.Manifest(scopeIn(client.Scope{Namespaces: in.Namespaces, Access: in.Access, Restart: in.Restart, PortForward: in.Forward, RenewToken: in.Renew}))
+	text, err := s.Clusters.Manifest(scopeIn(client.Scope{Namespaces: in.Namespaces, Access: in.Access, Restart: in.Restart, PortForward: in.Forward, RenewToken: in.Renew, Replace: in.Replace}))
 	if err != nil {
 		return nil, err
 	}
@@ -276,11 +277,11 @@ const readWrite = "read-write"
 
 func scopeIn(s client.Scope) inventory.Scope {
 	return inventory.Scope{Namespaces: s.Namespaces, WholeCluster: len(s.Namespaces) == 0, ReadWrite: s.Access == readWrite,
-		Restart: s.Restart, PortForward: s.PortForward, Renew: s.RenewToken}
+		Restart: s.Restart, PortForward: s.PortForward, Renew: s.RenewToken, Replace: s.Replace}
 }
 
 func scopeOf(s inventory.Scope) client.Scope {
-	out := client.Scope{Namespaces: s.Namespaces, Access: "read-only", Restart: s.Restart, PortForward: s.PortForward, RenewToken: s.Renew}
+	out := client.Scope{Namespaces: s.Namespaces, Access: "read-only", Restart: s.Restart, PortForward: s.PortForward, RenewToken: s.Renew, Replace: s.Replace}
 	if s.WholeCluster {
 		out.Namespaces = nil
 	}

@@ -81,7 +81,7 @@ var ownerWords = map[rotation.OwnerKind]string{
 
 func planKeyOf(k rotation.KeyForecast) client.PlanKey {
 	out := client.PlanKey{MappingID: k.MappingID, ClusterID: k.ClusterID, Cluster: k.ClusterName, SecretID: k.SecretID, Namespace: k.Namespace, Secret: k.Name, Key: k.Key,
-		Wave: k.Wave, OnWrite: string(k.OnWrite), Place: placeOf(k.Place), State: string(k.State), Immutable: k.Immutable, Reason: sentence(k.Reason), Cure: sentence(k.Cure)}
+		Wave: k.Wave, OnWrite: string(k.OnWrite), Place: placeOf(k.Place), State: string(k.State), Immutable: k.Immutable, Instead: k.Instead, Reason: sentence(k.Reason), Cure: sentence(k.Cure)}
 	if k.State != rotation.KeyUnseen {
 		out.Owner, out.OwnerName = ownerWords[k.Owner.Kind], k.Owner.Name
 	}

@@ -275,7 +275,7 @@ func policyChange(in client.PolicyChange) (rotation.PolicyChange, error) {
 	}
 	if r := in.Rotation; r != nil {
 		rules := rotation.Rules{Rules: schedule.Rules{Every: r.Every, Cron: r.Cron, Zone: r.Zone, Windows: r.Windows, Jitter: r.Jitter, MaxAge: r.MaxAge},
-			OnReveal: r.OnReveal, Heartbeat: r.Heartbeat, Rehearse: r.Rehearse, Waves: rotation.Waves{Canary: r.Canary, Size: r.WaveSize, Pause: r.WavePause}, OnStuck: rotation.OnStuck(r.OnStuck),
+			OnReveal: r.OnReveal, Heartbeat: r.Heartbeat, Rehearse: r.Rehearse, Waves: rotation.Waves{Canary: r.Canary, Size: r.WaveSize, Pause: r.WavePause}, OnStuck: rotation.OnStuck(r.OnStuck), Immutable: rotation.Immutable(r.Immutable),
 			Restarts: rotation.Restarts{Order: r.RestartOrder, Windows: r.RestartWindows}}
 		for _, b := range r.Blackouts {
 			rules.Blackouts = append(rules.Blackouts, schedule.Blackout{From: b.From, To: b.To, Why: b.Why})
@@ -300,7 +300,7 @@ func (s *Server) policyOf(c call, p rotation.Policy, known knownOfPolicies) (cli
 	r := p.Rules
 	out := client.Policy{ID: p.ID, Name: p.Name, Description: p.Description, BuiltIn: p.ID == rotation.DefaultPolicy, History: p.History,
 		Rotation: client.PolicyRotation{Every: r.Every, Cron: r.Cron, Zone: r.Zone, Windows: r.Windows, Jitter: r.Jitter, MaxAge: r.MaxAge, OnReveal: r.OnReveal, Heartbeat: r.Heartbeat,
-			Rehearse: r.Rehearse, Canary: r.Waves.Canary, WaveSize: r.Waves.Size, WavePause: r.Waves.Pause, OnStuck: string(r.OnStuck),
+			Rehearse: r.Rehearse, Canary: r.Waves.Canary, WaveSize: r.Waves.Size, WavePause: r.Waves.Pause, OnStuck: string(r.OnStuck), Immutable: string(r.Immutable),
 			RestartOrder: r.Restarts.Order, RestartWindows: r.Restarts.Windows},
 		CreatedAt: orNil(p.CreatedAt), Rev: p.Rev, Can: can, Assignments: []client.PolicyAssignment{}}
 	f := known.followers[p.ID]

@@ -24,6 +24,8 @@ type Runs interface {
 	Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error)
 	// Waves returns which wave each of a run's clusters belongs to; empty if there is one only.
 	Waves(ctx context.Context, run rotation.Run) (map[string]int, error)
+	// Replacements returns the immutable Secrets that the run puts others in the place of.
+	Replacements(ctx context.Context, run rotation.Run) ([]rotation.Replacement, error)
 	// RunRollouts returns the workloads that a run restarts, and what of them could not be seen.
 	RunRollouts(ctx context.Context, runID string) ([]store.RolloutRow, []store.CensusNote, error)
 	// AuditEvents returns events, newest first.
@@ -122,8 +124,33 @@ func (s *Server) run(ctx context.Context, c call, id string) (*answer[client.Run
 	if err != nil {
 		return nil, err
 	}
-	out.Facts = factsOf(row, versions, out.Rollouts)
+	replaced, err := s.Runs.Replacements(ctx, row.Run)
+	if err != nil {
+		return nil, err
+	}
+	out.Facts = append(factsOf(row, versions, out.Rollouts), replacedFacts(replaced, out.Writes)...)
 	return &answer[client.Run]{ETag: etag(out.Rev), Body: out}, nil
+}
+
+// replacedFacts say which Secrets have taken the place of immutable ones.
+func replacedFacts(replaced []rotation.Replacement, writes []client.RunWrite) []string {
+	clusters := map[string]string{}
+	for _, w := range writes {
+		clusters[w.ClusterID] = w.Cluster + "/"
+	}
+	var out []string
+	for _, r := range replaced {
+		now, before := clusters[r.ClusterID]+r.Namespace+"/"+r.New, clusters[r.ClusterID]+r.Namespace+"/"+r.Old
+		switch {
+		case r.NewUID != "" && r.Gone:
+			out = append(out, sentence("the Secret "+now+" has taken the place of "+before+", which was immutable and is deleted"))
+		case r.NewUID != "":
+			out = append(out, sentence("the Secret "+now+" has taken the place of "+before+", which is immutable and is there until nothing names it any more"))
+		case !r.Gone:
+			out = append(out, sentence("the Secret "+now+" is to take the place of "+before+", which is immutable"))
+		}
+	}
+	return out
 }
 
 // proofs returns the audit event of each step that the run has stored, the last one where a step was stored twice.

@@ -52,7 +52,11 @@ func (c *Clusters) Open(ctx context.Context, id string) (rotation.Cluster, error
 	if err != nil {
 		return nil, err
 	}
-	return clusterWriter{conn}, nil
+	cluster, err := c.Store.Cluster(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return clusterWriter{conn, cluster.Scope}, nil
 }
 
 func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
@@ -91,7 +95,10 @@ func removed(name string) error {
 }
 
 // clusterWriter reads and writes the Secrets of one cluster for a run.
-type clusterWriter struct{ conn *kube.Conn }
+type clusterWriter struct {
+	conn  *kube.Conn
+	scope inventory.Scope
+}
 
 const (
 	// listFrom is from how many Secrets of a namespace on one list is cheaper than reading each, as long as the list need not
@@ -201,13 +208,53 @@ func (w clusterWriter) TryPatch(ctx context.Context, s rotation.Seen, data map[s
 	return seen(stored), nil
 }
 
+// MayReplace implements rotation.Cluster.
+func (w clusterWriter) MayReplace() bool {
+	return w.scope.Replace && w.scope.ReadWrite && w.scope.Restart
+}
+
+// Replace implements rotation.Cluster.
+func (w clusterWriter) Replace(ctx context.Context, old rotation.Seen, made rotation.Made, data map[string]vault.Value) (rotation.Seen, error) {
+	stored, err := w.conn.ReplaceSecret(ctx, asRead(old), kube.Replacement(made), data)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
+		return rotation.Seen{}, f.WithCode(rotation.NameTaken)
+	}
+	if err != nil {
+		return rotation.Seen{}, err
+	}
+	return seen(stored), nil
+}
+
+// TryReplace implements rotation.Cluster.
+func (w clusterWriter) TryReplace(ctx context.Context, old rotation.Seen, made rotation.Made, data map[string]vault.Value) (rotation.Seen, error) {
+	stored, err := w.conn.TryReplaceSecret(ctx, asRead(old), kube.Replacement(made), data)
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
+		return rotation.Seen{}, f.WithCode(rotation.NameTaken)
+	}
+	if err != nil {
+		return rotation.Seen{}, tried(err)
+	}
+	return seen(stored), nil
+}
+
+// Delete implements rotation.Cluster.
+func (w clusterWriter) Delete(ctx context.Context, s rotation.Seen) error {
+	return w.conn.DeleteSecret(ctx, s.Namespace, s.Name, s.UID, s.ResourceVersion)
+}
+
+// asRead is the Secret as kube needs it to make another like it.
+func asRead(s rotation.Seen) kube.Secret {
+	return kube.Secret{Namespace: s.Namespace, Name: s.Name, Type: s.Type, Labels: s.Labels, Annotations: s.Annotations, Data: s.Data}
+}
+
 func seen(s kube.Secret) rotation.Seen {
 	owners := make(map[string]rotation.Owner, len(s.Data))
 	for key := range s.Data {
 		owners[key] = owner(kube.ClassifyOwner(s, key))
 	}
 	return rotation.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion,
-		Type: s.Type, Labels: s.Labels, CreatedAt: s.CreatedAt, Immutable: s.Immutable, Data: s.Data, Owners: owners}
+		Type: s.Type, Labels: s.Labels, Annotations: s.Annotations, CreatedAt: s.CreatedAt, Immutable: s.Immutable, Data: s.Data, Owners: owners,
+		Base: s.Base, MadeBy: s.MadeBy}
 }
 
 func owner(o kube.Ownership) rotation.Owner {

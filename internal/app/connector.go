@@ -91,7 +91,7 @@ func (c Connector) with(x inventory.Connection, f func(*kube.Conn) error) error 
 }
 
 func kubeScope(s inventory.Scope) kube.Scope {
-	return kube.Scope{WholeCluster: s.WholeCluster, Namespaces: s.Namespaces, ReadWrite: s.ReadWrite, Restart: s.Restart, PortForward: s.PortForward, Renew: s.Renew}
+	return kube.Scope{WholeCluster: s.WholeCluster, Namespaces: s.Namespaces, ReadWrite: s.ReadWrite, Restart: s.Restart, PortForward: s.PortForward, Renew: s.Renew, Replace: s.Replace}
 }
 
 // ownerPatience is how long a dialog waits for a cluster to say who owns a key.

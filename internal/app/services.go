@@ -83,9 +83,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
 		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience}
 		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries, Policy: applying.of,
-			Saw: func(ctx context.Context, clusterID string, seen []rotation.Seen) error {
-				return fetcher.Saw(ctx, clusterID, readBack(seen))
-			}}
+			Saw: Telling(fetcher)}
 		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
 		resets  = &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake, Policy: applying.of, CheckValue: applying.checkValue}
 		plans   = &rotation.Scheduler{Store: s.store, Resets: resets, CanVerify: types{registry}.CanVerify, Log: s.log}
@@ -256,12 +254,19 @@ func requestHash(ring *vault.Ring, path string, body []byte) []byte {
 	return fp[:]
 }
 
+// Telling is how an engine tells the repository of what it read back.
+func Telling(f *inventory.Fetcher) func(ctx context.Context, clusterID string, seen []rotation.Seen) error {
+	return func(ctx context.Context, clusterID string, seen []rotation.Seen) error {
+		return f.Saw(ctx, clusterID, readBack(seen))
+	}
+}
+
 // readBack turns what a run read back into what inventory stores.
 func readBack(seen []rotation.Seen) []inventory.Seen {
 	out := make([]inventory.Seen, len(seen))
 	for i, s := range seen {
 		out[i] = inventory.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion, Type: s.Type, Immutable: s.Immutable,
-			Labels: s.Labels, CreatedAt: s.CreatedAt, Data: s.Data, Written: s.Written}
+			Labels: s.Labels, CreatedAt: s.CreatedAt, Data: s.Data, Written: s.Written, Made: s.Made}
 	}
 	return out
 }

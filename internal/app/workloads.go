@@ -51,7 +51,7 @@ func (w clusterWorkloads) Readers(ctx context.Context, secrets [][2]string) (rot
 // whenever it needs it, and holds nothing.
 func readerOf(r kube.Reader) rotation.Reader {
 	out := rotation.Reader{Workload: rotation.Workload{Kind: string(r.Kind), Namespace: r.Namespace, Name: r.Name, UID: r.UID},
-		Later: r.Kind == kube.KindCronJob, Wanted: r.Wanted, Ready: r.Ready}
+		Later: r.Kind == kube.KindCronJob, Kept: r.Kept, Wanted: r.Wanted, Ready: r.Ready}
 	for _, o := range r.Obstacles {
 		out.Single = out.Single || o.Code == kube.ObstacleSingle
 		out.Weigh = append(out.Weigh, rotation.Warning{Code: o.Code, Text: o.Says, Cure: o.Cure, Blocks: o.Blocks && !out.Later})
@@ -98,14 +98,20 @@ func workloadOf(w rotation.Workload) kube.Workload {
 }
 
 // Restart implements rotation.Workloads.
-func (w clusterWorkloads) Restart(ctx context.Context, at rotation.Workload, marker string) error {
-	_, err := w.conn.Restart(ctx, workloadOf(at), marker)
-	return err
+func (w clusterWorkloads) Restart(ctx context.Context, at rotation.Workload, marker string, names map[string]string) (follow bool, err error) {
+	if kube.ReaderKind(at.Kind).TakesNames() {
+		return false, w.conn.Rename(ctx, workloadOf(at), names)
+	}
+	_, err = w.conn.Restart(ctx, workloadOf(at), marker, names)
+	return true, err
 }
 
 // TryRestart implements rotation.Workloads.
-func (w clusterWorkloads) TryRestart(ctx context.Context, at rotation.Workload) error {
-	return tried(w.conn.TryRestart(ctx, workloadOf(at)))
+func (w clusterWorkloads) TryRestart(ctx context.Context, at rotation.Workload, names map[string]string) error {
+	if kube.ReaderKind(at.Kind).TakesNames() {
+		return tried(w.conn.TryRename(ctx, workloadOf(at), names))
+	}
+	return tried(w.conn.TryRestart(ctx, workloadOf(at), names))
 }
 
 // tried gives a dry run that shows nothing the code that a rehearsal asks for.

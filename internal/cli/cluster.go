@@ -52,6 +52,9 @@ func scopeText(s client.Scope) string {
 	if s.RenewToken {
 		text += " renew-token"
 	}
+	if s.Replace {
+		text += " replace"
+	}
 	return text
 }
 
@@ -60,6 +63,7 @@ type scopeFlags struct {
 	namespaces              []string
 	access                  string
 	restart, forward, renew bool
+	replace                 bool
 }
 
 func (s *scopeFlags) add(c *cobra.Command) {
@@ -69,6 +73,7 @@ func (s *scopeFlags) add(c *cobra.Command) {
 	f.BoolVar(&s.restart, "restart", false, "may restart workloads")
 	f.BoolVar(&s.forward, "port-forward", false, "may connect to ports of pods and services, for resources that are reached through the cluster")
 	f.BoolVar(&s.renew, "renew-token", false, "may renew its own long-lived token")
+	f.BoolVar(&s.replace, "replace", false, "may make Secrets in place of immutable ones, name them where those were named, and delete those; with --restart")
 	_ = c.RegisterFlagCompletionFunc("access", cobra.FixedCompletions([]string{"read-only", "read-write"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -92,17 +97,20 @@ func (s *scopeFlags) scope(f *pflag.FlagSet, was client.Scope) (client.Scope, er
 	if f.Changed("renew-token") {
 		was.RenewToken = s.renew
 	}
+	if f.Changed("replace") {
+		was.Replace = s.replace
+	}
 	return was, nil
 }
 
 func (s *scopeFlags) changed(f *pflag.FlagSet) bool {
-	return f.Changed("namespaces") || f.Changed("access") || f.Changed("restart") || f.Changed("port-forward") || f.Changed("renew-token")
+	return f.Changed("namespaces") || f.Changed("access") || f.Changed("restart") || f.Changed("port-forward") || f.Changed("renew-token") || f.Changed("replace")
 }
 
 func (k *command) clusterConfig() *cobra.Command {
 	var flags scopeFlags
 	var c *cobra.Command
-	c = k.call("config [--namespaces a,b] [--access read-only|read-write] [--restart] [--port-forward] [--renew-token]",
+	c = k.call("config [--namespaces a,b] [--access read-only|read-write] [--restart] [--port-forward] [--renew-token] [--replace]",
 		"Print the manifest that gives Keyturn its rights in a cluster", 0, 0, func(ctx context.Context, api *client.Client, _ []string) error {
 			scope, err := flags.scope(c.Flags(), client.Scope{})
 			if err != nil {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func (k *command) printPlan(p client.Plan) error {
 	if p.Lockout != nil {
 		facts = append(facts, fact{"locked out", p.Lockout.Until})
 	}
+	facts = append(facts, keyFacts(p.Keys)...)
 	for _, w := range p.Warnings {
 		facts = append(facts, fact{"warning", w.Text})
 	}
@@ -54,6 +56,23 @@ func (k *command) printPlan(p client.Plan) error {
 		facts = append(facts, fact{"unseen", u})
 	}
 	return printOne(k, p, p.ResourceName+"/"+p.AccountName, facts, part(k, planKeyView(), p.Keys), part(k, planWorkloadView(), p.Workloads))
+}
+
+// keyFacts say which immutable Secrets are replaced, and what to do about keys that could not be written, each once.
+func keyFacts(keys []client.PlanKey) []fact {
+	var out []fact
+	for _, k := range keys {
+		f := fact{"replaced", k.Cluster + "/" + k.Namespace + "/" + k.Secret + " by " + k.Instead + ", since it is immutable"}
+		if k.State == "blocked" {
+			f = fact{"cure", k.Cure}
+		} else if k.Instead == "" {
+			continue
+		}
+		if !slices.Contains(out, f) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func wavesOf(p client.Plan) string {

@@ -131,7 +131,7 @@ func (k *command) printPolicy(p client.Policy) error {
 	r := p.Rotation
 	facts := []fact{
 		{"name", p.Name}, {"description", p.Description}, {"turns", turns(r)}, {"zone", r.Zone}, {"windows", strings.Join(r.Windows, ", ")}, {"jitter", r.Jitter},
-		{"heartbeat", heartbeat(r)}, {"rehearsal", rehearsed(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)}, {"if stuck", r.OnStuck},
+		{"heartbeat", heartbeat(r)}, {"rehearsal", rehearsed(r)}, {"reconcile", strings.Join(r.Reconcile, ", ")}, {"waves", waves(r)}, {"if stuck", r.OnStuck}, {"immutable", r.Immutable},
 		{"restarts", restarts(r)},
 		{"values", valuesOf(p)},
 	}

@@ -13,10 +13,10 @@ import (
 
 // ruleFlags describe a policy. Only those that were given change something; an empty text takes a rule away.
 type ruleFlags struct {
-	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, rehearse, exclude, waveSize, wavePause, onStuck string
-	windows, blackouts, reconcile, alphabets, forbid, canary, restartOrder, restartWindows                               []string
-	length, words, history                                                                                               int
-	forbidName                                                                                                           bool
+	description, every, cron, zone, jitter, maxAge, onReveal, heartbeat, rehearse, exclude, waveSize, wavePause, onStuck, immutable string
+	windows, blackouts, reconcile, alphabets, forbid, canary, restartOrder, restartWindows                                          []string
+	length, words, history                                                                                                          int
+	forbidName                                                                                                                      bool
 }
 
 func (p *ruleFlags) flags(f *pflag.FlagSet) {
@@ -37,6 +37,7 @@ func (p *ruleFlags) flags(f *pflag.FlagSet) {
 	f.StringVar(&p.wavePause, "wave-pause", "", "how long to wait between waves, or ask: until somebody resumes the run")
 	f.StringSliceVar(&p.restartOrder, "restart-order", nil, "globs of NAMESPACE/KIND/NAME; workloads that match the first are restarted first, the rest last")
 	f.StringSliceVar(&p.restartWindows, "restart-window", nil, "when restarts may begin, such as 22:00-04:00 (default always)")
+	f.StringVar(&p.immutable, "immutable", "", "what is done with a mapped Secret that is immutable: refuse, or replace by one of another name (default refuse)")
 	f.StringVar(&p.onStuck, "on-stuck", "", "what is done with a run that needs attention after its value was proved: rollback (default nothing)")
 	f.IntVar(&p.length, "length", 0, "characters of a value")
 	f.StringSliceVar(&p.alphabets, "alphabets", nil, "classes of characters: lower, upper, digits, symbols")
@@ -53,7 +54,7 @@ func (p *ruleFlags) over(f *pflag.FlagSet, to *client.Policy) error {
 	for name, x := range map[string]struct{ from, to *string }{
 		"description": {&p.description, &to.Description}, "every": {&p.every, &r.Every}, "cron": {&p.cron, &r.Cron}, "zone": {&p.zone, &r.Zone}, "jitter": {&p.jitter, &r.Jitter},
 		"max-age": {&p.maxAge, &r.MaxAge}, "on-reveal": {&p.onReveal, &r.OnReveal}, "heartbeat": {&p.heartbeat, &r.Heartbeat}, "rehearse": {&p.rehearse, &r.Rehearse},
-		"wave-size": {&p.waveSize, &r.WaveSize}, "wave-pause": {&p.wavePause, &r.WavePause}, "on-stuck": {&p.onStuck, &r.OnStuck},
+		"wave-size": {&p.waveSize, &r.WaveSize}, "wave-pause": {&p.wavePause, &r.WavePause}, "on-stuck": {&p.onStuck, &r.OnStuck}, "immutable": {&p.immutable, &r.Immutable},
 	} {
 		if f.Changed(name) {
 			*x.to = *x.from

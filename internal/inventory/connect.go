@@ -331,8 +331,13 @@ func ValidateName(name string) error {
 	return nil
 }
 
-// Validate fails with fault.Invalid unless the scope names the whole cluster or at least one well-formed namespace.
+// Validate fails with fault.Invalid unless the scope names the whole cluster or at least one well-formed namespace. Who
+// replaces Secrets writes them and restarts what reads them.
 func (s Scope) Validate() error {
+	if s.Replace && (!s.ReadWrite || !s.Restart) {
+		return fault.New(fault.Invalid, "a connector replaces immutable Secrets only if it may write Secrets and restart workloads").
+			WithField("scope").WithCure("choose read-write access and restarts too")
+	}
 	if s.WholeCluster {
 		return nil
 	}

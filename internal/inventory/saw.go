@@ -23,7 +23,7 @@ import (
 var rotationWorker = identity.System("rotation-worker")
 
 // Saw stores Secrets as Keyturn itself has just seen them, such as in the reply to its own write, so that the next sync
-// finds nothing changed. Secrets that the repository does not have, has a later state of, or knows to be deleted since are
+// finds nothing changed. Secrets that the repository does not have and Keyturn did not make, has a later state of, or knows to be deleted since are
 // left alone. Keys in Written become what their mappings expect. It may be called at any time, also while a fetch runs,
 // and doing it again changes nothing. It fails with fault.Stale when a Secret kept changing.
 func (f *Fetcher) Saw(ctx context.Context, clusterID string, seen []Seen) error {
@@ -46,7 +46,7 @@ func (f *Fetcher) saw(ctx context.Context, clusterID string, seen []Seen) error 
 		seen = slices.DeleteFunc(slices.Clone(seen), func(s Seen) bool {
 			stored, known := have[s.place()]
 			if !known {
-				return true
+				return !s.Made
 			}
 			return overtaken(stored, s) || compare(stored, s) == same && len(s.Written) == 0
 		})

@@ -19,11 +19,11 @@ func TestARolloutOfArgo(t *testing.T) {
 		template: {metadata: {labels: {app: web}}, spec: {containers: [{name: app, image: none}]}}}}`, "-n", ns, "create", "-f", "-")
 	conn := narrow(t, Scope{Namespaces: []string{ns}, Restart: true})
 	w := Workload{Kind: KindRollout, Namespace: ns, Name: "web"}
-	first, err := conn.Restart(t.Context(), w, "run-1")
+	first, err := conn.Restart(t.Context(), w, "run-1", nil)
 	if err != nil || first.Already || first.Wanted != 2 {
 		t.Fatalf("%+v, %v", first, err)
 	}
-	if again, err := conn.Restart(t.Context(), w, "run-1"); err != nil || !again.Already {
+	if again, err := conn.Restart(t.Context(), w, "run-1", nil); err != nil || !again.Already {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	set := func(name, annotation string, replicas int) {
@@ -58,7 +58,7 @@ func TestARolloutOfArgo(t *testing.T) {
 	}
 
 	kubectl(t, "", "-n", ns, "patch", "rollouts.argoproj.io", "web", "--type=merge", "-p", `{"spec":{"workloadRef":{"kind":"Deployment","name":"api"}}}`)
-	if _, err := conn.Restart(t.Context(), w, "run-2"); code(err) != ObstacleElsewhere || fault.KindOf(err) != fault.Conflict {
+	if _, err := conn.Restart(t.Context(), w, "run-2", nil); code(err) != ObstacleElsewhere || fault.KindOf(err) != fault.Conflict {
 		t.Errorf("with a template elsewhere: %v", err)
 	}
 }

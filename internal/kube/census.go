@@ -224,7 +224,7 @@ func (f *finder) readers() []Reader {
 				over = append(over, b.name)
 			}
 		}
-		r.Obstacles = r.obstacles(over)
+		r.Obstacles, r.Kept = r.obstacles(over), r.kept()
 		out = append(out, r.Reader)
 	}
 	slices.SortFunc(out, compareReaders)

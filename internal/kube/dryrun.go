@@ -20,7 +20,17 @@ func (c *Conn) TryPatchSecret(ctx context.Context, namespace, name, uid, resourc
 }
 
 // TryRestart is Restart without its effect, with a marker that is nobody's.
-func (c *Conn) TryRestart(ctx context.Context, w Workload) error {
-	_, err := c.restart(ctx, w, "rehearsal", dryRun())
+func (c *Conn) TryRestart(ctx context.Context, w Workload, names Renames) error {
+	_, err := c.restart(ctx, w, "rehearsal", names, dryRun())
 	return err
+}
+
+// TryRename is Rename without its effect.
+func (c *Conn) TryRename(ctx context.Context, w Workload, names Renames) error {
+	return c.rename(ctx, w, names, dryRun())
+}
+
+// TryReplaceSecret is ReplaceSecret without its effect.
+func (c *Conn) TryReplaceSecret(ctx context.Context, old Secret, made Replacement, data map[string]vault.Value) (Secret, error) {
+	return c.replaceSecret(ctx, old, made, data, metav1.CreateOptions{FieldManager: FieldManager, DryRun: []string{metav1.DryRunAll}})
 }

@@ -144,7 +144,7 @@ func TestSecurityAHostileAPIServerIsBounded(t *testing.T) {
 			},
 			"version": func(ctx context.Context) error { _, err := conn.ServerVersion(ctx); return err },
 			"readers": func(ctx context.Context) error { _, err := conn.Readers(ctx, []SecretRef{{"a", "b"}}); return err },
-			"restart": func(ctx context.Context) error { _, err := conn.Restart(ctx, apps("a")[0], "m"); return err },
+			"restart": func(ctx context.Context) error { _, err := conn.Restart(ctx, apps("a")[0], "m", nil); return err },
 			"watch": func(ctx context.Context) error {
 				ctx, cancel := context.WithTimeout(ctx, time.Second)
 				defer cancel()

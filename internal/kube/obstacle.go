@@ -1,6 +1,9 @@
 package kube
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // The codes of obstacles. Restart refuses with the same code where an obstacle blocks it.
 const (
@@ -118,6 +121,18 @@ func (t traits) standsAlone() (Obstacle, bool) {
 			"wait for the end of a run under way", true}, true
 	}
 	return Obstacle{}, false
+}
+
+// kept names what keeps the object as it is: what controls it, or the tool that keeps it equal to a source.
+func (t traits) kept() string {
+	if t.controller != "" {
+		return t.controller
+	}
+	tool, name := managedBy(t.labels, t.annotations)
+	if tool == toolHelm {
+		return strings.TrimSpace("Helm release " + name)
+	}
+	return strings.TrimSpace(string(tool) + " " + name)
 }
 
 // managed is for workloads that a deployment tool keeps equal to a source.

@@ -75,6 +75,9 @@ type Reader struct {
 	Uses []Use
 	// Obstacles are what stands in the way of a restart, those that block it first.
 	Obstacles []Obstacle
+	// Kept names what would put an old name of a Secret back into it: a deployment tool that keeps it equal to a source, or
+	// what controls it. Empty if nothing would.
+	Kept string
 }
 
 // Restartable reports whether Restart would go about it.

@@ -67,15 +67,15 @@ func TestRestart(t *testing.T) {
 	kubectl(t, rollingApps(""), "-n", ns, "apply", "-f", "-")
 	conn := narrow(t, Scope{Namespaces: []string{ns}, Restart: true})
 	for _, w := range apps(ns) {
-		first, err := conn.Restart(t.Context(), w, "run-1")
+		first, err := conn.Restart(t.Context(), w, "run-1", nil)
 		if err != nil || first.Already || first.Workload.UID == "" || first.Generation < 2 || first.ResourceVersion == "" {
 			t.Fatalf("%s: %+v, %v", w, first, err)
 		}
-		again, err := conn.Restart(t.Context(), first.Workload, "run-1")
+		again, err := conn.Restart(t.Context(), first.Workload, "run-1", nil)
 		if err != nil || !again.Already || again.Generation != first.Generation {
 			t.Errorf("%s again: %+v, %v", w, again, err)
 		}
-		other, err := conn.Restart(t.Context(), first.Workload, "run-2")
+		other, err := conn.Restart(t.Context(), first.Workload, "run-2", nil)
 		if err != nil || other.Already || other.Generation != first.Generation+1 {
 			t.Errorf("%s with another marker: %+v, %v", w, other, err)
 		}
@@ -85,24 +85,24 @@ func TestRestart(t *testing.T) {
 			t.Errorf("%s: keyturn owns %s", w, fields)
 		}
 		w.UID = "00000000-0000-0000-0000-000000000000"
-		if _, err := conn.Restart(t.Context(), w, "run-3"); !errors.Is(err, fault.NotFound) || code(err) != "workload-replaced" {
+		if _, err := conn.Restart(t.Context(), w, "run-3", nil); !errors.Is(err, fault.NotFound) || code(err) != "workload-replaced" {
 			t.Errorf("%s with another uid: %v", w, err)
 		}
 		w.UID, w.Name = "", "nobody"
-		if _, err := conn.Restart(t.Context(), w, "run-3"); !errors.Is(err, fault.NotFound) {
+		if _, err := conn.Restart(t.Context(), w, "run-3", nil); !errors.Is(err, fault.NotFound) {
 			t.Errorf("%s: %v", w, err)
 		}
 	}
 	t.Run("what blocks it", func(t *testing.T) { restartBlocked(t, conn, ns) })
 	t.Run("against other writers", func(t *testing.T) { restartContended(t, conn, ns) })
 	t.Run("refused", func(t *testing.T) {
-		if _, err := conn.Restart(t.Context(), apps(ns)[0], "a marker"); !errors.Is(err, fault.Invalid) {
+		if _, err := conn.Restart(t.Context(), apps(ns)[0], "a marker", nil); !errors.Is(err, fault.Invalid) {
 			t.Errorf("a marker with a space: %v", err)
 		}
-		if _, err := conn.Restart(t.Context(), Workload{Kind: KindPod, Namespace: ns, Name: "x"}, "m"); !errors.Is(err, fault.Invalid) {
+		if _, err := conn.Restart(t.Context(), Workload{Kind: KindPod, Namespace: ns, Name: "x"}, "m", nil); !errors.Is(err, fault.Invalid) {
 			t.Errorf("a pod: %v", err)
 		}
-		if _, err := conn.Restart(t.Context(), Workload{Kind: KindDeployment, Namespace: "default", Name: "x"}, "m"); code(err) != codeRight {
+		if _, err := conn.Restart(t.Context(), Workload{Kind: KindDeployment, Namespace: "default", Name: "x"}, "m", nil); code(err) != codeRight {
 			t.Errorf("another namespace: %v", err)
 		}
 	})
@@ -120,14 +120,14 @@ func restartBlocked(t *testing.T, conn *Conn, ns string) {
 	} {
 		kubectl(t, "", "-n", ns, "patch", string(tt.w.Kind), tt.w.Name, "--type=merge", "-p", tt.patch)
 		before := kubectl(t, "", "-n", ns, "get", string(tt.w.Kind), tt.w.Name, "-o", "jsonpath={.metadata.generation}")
-		_, err := conn.Restart(t.Context(), tt.w, "run-blocked")
+		_, err := conn.Restart(t.Context(), tt.w, "run-blocked", nil)
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Kind != fault.Conflict || f.Code != tt.code || f.Cure == "" || f.Unchanged == "" {
 			t.Errorf("%s: %v, want %s", tt.w, err, tt.code)
 		}
 		if after := kubectl(t, "", "-n", ns, "get", string(tt.w.Kind), tt.w.Name, "-o", "jsonpath={.metadata.generation}"); after != before {
 			t.Errorf("%s: generation %s, then %s", tt.w, before, after)
 		}
-		if already, err := conn.Restart(t.Context(), tt.w, "run-2"); err != nil || !already.Already {
+		if already, err := conn.Restart(t.Context(), tt.w, "run-2", nil); err != nil || !already.Already {
 			t.Errorf("%s: the marker that it has: %+v, %v", tt.w, already, err)
 		}
 	}
@@ -138,7 +138,7 @@ func restartBlocked(t *testing.T, conn *Conn, ns string) {
 // once.
 func restartContended(t *testing.T, conn *Conn, ns string) {
 	w := apps(ns)[0]
-	before, err := conn.Restart(t.Context(), w, "contended-0")
+	before, err := conn.Restart(t.Context(), w, "contended-0", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func restartContended(t *testing.T, conn *Conn, ns string) {
 	for i := range done {
 		wg.Go(func() {
 			var err error
-			if done[i], err = conn.Restart(t.Context(), w, "contended-1"); err != nil {
+			if done[i], err = conn.Restart(t.Context(), w, "contended-1", nil); err != nil {
 				t.Error(err)
 			}
 		})

@@ -35,7 +35,7 @@ func TestRolledOut(t *testing.T) {
 	newApps(t, ns, "")
 	conn := narrow(t, Scope{Namespaces: []string{ns}, Restart: true})
 	for _, w := range apps(ns) {
-		restarted, err := conn.Restart(t.Context(), w, "run-1")
+		restarted, err := conn.Restart(t.Context(), w, "run-1", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestRolledOut(t *testing.T) {
 	t.Run("scaled to zero", func(t *testing.T) {
 		for _, w := range apps(ns)[:2] {
 			kubectl(t, "", "-n", ns, "scale", string(w.Kind)+"/"+w.Name, "--replicas=0")
-			if _, err := conn.Restart(t.Context(), w, "run-2"); err != nil {
+			if _, err := conn.Restart(t.Context(), w, "run-2", nil); err != nil {
 				t.Fatal(err)
 			}
 			if got, err := conn.RolledOut(minutes(t), w, "run-2", nil); err != nil || got.State != RolledNothing {
@@ -85,7 +85,7 @@ func TestRolledOutWaitsForTheLastPod(t *testing.T) {
 	newApps(t, ns, `testbed.keyturn.dev/lingers: "yes"`)
 	conn := admin(t)
 	w := apps(ns)[0]
-	if _, err := conn.Restart(t.Context(), w, "run-1"); err != nil {
+	if _, err := conn.Restart(t.Context(), w, "run-1", nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
@@ -136,7 +136,7 @@ func TestRolledOutSaysWhyItIsStuck(t *testing.T) {
 // stuckWith restarts w and waits until it is said to be stuck for code.
 func stuckWith(t *testing.T, conn *Conn, w Workload, marker, code string) {
 	t.Helper()
-	if _, err := conn.Restart(t.Context(), w, marker); err != nil {
+	if _, err := conn.Restart(t.Context(), w, marker, nil); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
@@ -162,7 +162,7 @@ func TestRolledOutOfWhatGoesAway(t *testing.T) {
 		want RolloutState
 	}{
 		{"overtaken", func(w Workload) {
-			if _, err := conn.Restart(t.Context(), w, "run-2"); err != nil {
+			if _, err := conn.Restart(t.Context(), w, "run-2", nil); err != nil {
 				t.Error(err)
 			}
 		}, RolledOvertaken},
@@ -173,7 +173,7 @@ func TestRolledOutOfWhatGoesAway(t *testing.T) {
 	} {
 		for _, w := range apps(ns) {
 			kubectl(t, "", "-n", ns, "patch", string(w.Kind), w.Name, "--type=merge", "-p", `{"spec":{"template":{"metadata":{"annotations":{"testbed.keyturn.dev/waits":"ContainerCreating"}}}}}`)
-			restarted, err := conn.Restart(t.Context(), w, "run-1")
+			restarted, err := conn.Restart(t.Context(), w, "run-1", nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -194,7 +194,7 @@ func TestRolledOutOverARestartOfTheAPIServer(t *testing.T) {
 	newApps(t, ns, "")
 	conn := narrow(t, Scope{Namespaces: []string{ns}, Restart: true})
 	w := apps(ns)[1]
-	if _, err := conn.Restart(t.Context(), w, "run-1"); err != nil {
+	if _, err := conn.Restart(t.Context(), w, "run-1", nil); err != nil {
 		t.Fatal(err)
 	}
 	first := make(chan struct{})

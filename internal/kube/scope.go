@@ -27,6 +27,7 @@ type Scope struct {
 	Restart      bool     // may restart workloads
 	PortForward  bool     // may connect to ports of pods and services
 	Renew        bool     // may renew its own long-lived token
+	Replace      bool     // may make Secrets in place of immutable ones, name them where those were named, and delete those
 }
 
 // Right is one verb on one resource. An empty Namespace is the whole cluster; an empty Name is every object.
@@ -68,8 +69,13 @@ func (s Scope) namespaces() []string {
 	return slices.Compact(ns)
 }
 
-// Validate returns fault.Invalid unless the scope names the whole cluster or at least one well-formed namespace.
+// Validate returns fault.Invalid unless the scope names the whole cluster or at least one well-formed namespace. To replace
+// Secrets is to write them and to restart what reads them.
 func (s Scope) Validate() error {
+	if s.Replace && (!s.ReadWrite || !s.Restart) {
+		return fault.New(fault.Invalid, "a connector replaces immutable Secrets only if it may write Secrets and restart workloads").
+			WithField("replace").WithCure("choose read-write access and restarts too")
+	}
 	if s.WholeCluster {
 		return nil
 	}
@@ -93,7 +99,10 @@ func (s Scope) roles() []role {
 	secretsWhy := "Read Secrets and notice their changes."
 	if s.ReadWrite {
 		secrets = read("patch")
-		secretsWhy = "Read Secrets, notice their changes, and set single keys. Neither create nor delete."
+		secretsWhy = "Read Secrets, notice their changes, and set single keys."
+		if !s.Replace {
+			secretsWhy += " Neither create nor delete."
+		}
 	}
 	workloadsWhy := "See which workloads read a Secret."
 	if s.Restart {
@@ -107,6 +116,9 @@ func (s Scope) roles() []role {
 	}
 	if s.Restart {
 		rules = append(rules, restartRules()...)
+	}
+	if s.Replace {
+		rules = append(rules, replaceRules()...)
 	}
 	if s.PortForward {
 		rules = append(rules, portForwardRules()...)
@@ -151,6 +163,18 @@ func restartRules() []rule {
 		{"See which accounts pull images with a Secret.", "", []string{"serviceaccounts"}, list, nil},
 		{"See which hosts are served with a Secret's certificate.", "networking.k8s.io", []string{"ingresses"}, list, nil},
 		{"See before a restart whether it would go below what a budget protects.", "policy", []string{"poddisruptionbudgets"}, list, nil},
+	}
+}
+
+// replaceRules are the rights to put a Secret of a new name in the place of an immutable one, beyond those to restart what
+// reads it.
+func replaceRules() []rule {
+	return []rule{
+		{"Make a Secret of a new name in place of an immutable one, and delete that when nothing names it any more. Whoever may make Secrets can make a token of each account here.",
+			"", []string{"secrets"}, []string{"create", "delete"}, nil},
+		{"Name the new Secret in jobs that start later.", "batch", []string{"cronjobs"}, []string{"get", "patch"}, nil},
+		{"Name the new Secret in accounts that pull images with it.", "", []string{"serviceaccounts"}, []string{"get", "patch"}, nil},
+		{"Name the new Secret for hosts that are served with its certificate.", "networking.k8s.io", []string{"ingresses"}, []string{"get", "patch"}, nil},
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -37,6 +38,8 @@ type Secret struct {
 	Data                map[string]vault.Value
 	Owners              []Owner
 	Managers            []Manager
+	// Base and MadeBy are what ReplaceSecret said of a Secret that it made; empty of any other.
+	Base, MadeBy string
 }
 
 // Owner is one ownerReference.
@@ -69,6 +72,7 @@ func newSecret(s *corev1.Secret) Secret {
 func withoutManagers(s *corev1.Secret) Secret {
 	delete(s.Annotations, lastApplied)
 	out := Secret{
+		Base: s.Annotations[annotationBase], MadeBy: s.Annotations[annotationMadeBy],
 		Namespace: s.Namespace, Name: s.Name, UID: string(s.UID), ResourceVersion: s.ResourceVersion, Type: string(s.Type),
 		Immutable: s.Immutable != nil && *s.Immutable, Labels: s.Labels, Annotations: s.Annotations,
 		CreatedAt: s.CreationTimestamp.UTC(), Data: make(map[string]vault.Value, len(s.Data)),
@@ -216,11 +220,17 @@ const maxThrottled = 10
 // the answer to the second would hide that the first was stored. Only a throttled one is repeated here: 429 says that
 // nothing was begun.
 func (c *Conn) patch(ctx context.Context, namespace, name string, body []byte, opts metav1.PatchOptions) (*corev1.Secret, error) {
+	return sendOnce(ctx, func() *rest.Request {
+		return c.typed.CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(namespace).Resource("secrets").Name(name).
+			VersionedParams(&opts, scheme.ParameterCodec).Body(body)
+	})
+}
+
+// sendOnce sends a write of a Secret as patch says.
+func sendOnce(ctx context.Context, request func() *rest.Request) (*corev1.Secret, error) {
 	for try := 1; ; try++ {
 		s := &corev1.Secret{}
-		err := c.typed.CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(namespace).Resource("secrets").Name(name).
-			VersionedParams(&opts, scheme.ParameterCodec).
-			Body(body).MaxRetries(0).Do(ctx).Into(s)
+		err := request().MaxRetries(0).Do(ctx).Into(s)
 		if err == nil {
 			return s, nil
 		}
@@ -247,12 +257,23 @@ func (c *Conn) denial(ctx context.Context, err error, namespace, name string, da
 }
 
 func mergePatch(uid, resourceVersion string, data map[string]vault.Value) ([]byte, error) {
-	size := 256
+	b := bytes.NewBuffer(make([]byte, 0, 256+dataSize(data))) // never grows, so no copy of a value is left behind
+	fmt.Fprintf(b, `{"metadata":{"uid":%q,"resourceVersion":%q},`, uid, resourceVersion)
+	return appendData(b, data)
+}
+
+// dataSize is how much room appendData needs at most.
+func dataSize(data map[string]vault.Value) int {
+	size := 16
 	for k, v := range data {
 		size += 6*len(k) + base64.StdEncoding.EncodedLen(v.Len()) + 8
 	}
-	b := bytes.NewBuffer(make([]byte, 0, size)) // never grows, so no copy of a value is left behind
-	fmt.Fprintf(b, `{"metadata":{"uid":%q,"resourceVersion":%q},"data":{`, uid, resourceVersion)
+	return size
+}
+
+// appendData ends an object's text with its data. b must have the room for it.
+func appendData(b *bytes.Buffer, data map[string]vault.Value) ([]byte, error) {
+	b.WriteString(`"data":{`)
 	for i, k := range slices.Sorted(maps.Keys(data)) {
 		if i > 0 {
 			b.WriteByte(',')

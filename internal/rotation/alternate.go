@@ -138,7 +138,7 @@ func (e *Engine) keepBoth(ctx context.Context, run Run, target Target) (Run, err
 		}
 	}
 	if run.Old == 0 {
-		return e.passed(ctx, run, RetiredOld, "a login as "+run.user()+" works; no value is stored for "+run.beside())
+		return e.retired(ctx, run, "a login as "+run.user()+" works; no value is stored for "+run.beside())
 	}
 	old, err := e.open(ctx, run, run.Old)
 	if err != nil {
@@ -146,9 +146,9 @@ func (e *Engine) keepBoth(ctx context.Context, run Run, target Target) (Run, err
 	}
 	switch answer, cause := target.As(run.Beside).Prove(ctx, old); {
 	case answer == Accepted:
-		return e.passed(ctx, run, RetiredOld, "logins as "+run.user()+" and as "+run.beside()+" both work")
+		return e.retired(ctx, run, "logins as "+run.user()+" and as "+run.beside()+" both work")
 	case answer == Denied && target.Reconciled():
-		return e.passed(ctx, run, RetiredOld, "a login as "+run.user()+" works; "+run.beside()+" refuses its stored value, and the next run sets it with the reconcile account")
+		return e.retired(ctx, run, "a login as "+run.user()+" works; "+run.beside()+" refuses its stored value, and the next run sets it with the reconcile account")
 	case answer == Denied:
 		return e.stop(ctx, run, NeedsAttention, run.beside()+" refuses its stored value: "+reason(cause),
 			"set it back on the target, or give the resource a reconcile account, then resume; everybody uses "+run.user()+" by now")

@@ -30,6 +30,8 @@ type Reader struct {
 	Refused, Cure string
 	// Later says that its next pods read what stands there then, so that nothing is to be done.
 	Later bool
+	// Kept names what would put an old name of a Secret back into it; empty if nothing would.
+	Kept string
 	// Wanted counts the pods that there should be, Ready those of them that are.
 	Wanted, Ready int
 	// Single says that a restart replaces its only pod.
@@ -104,11 +106,13 @@ type Census struct {
 type Workloads interface {
 	// Readers returns who reads the Secrets, named by namespace and name.
 	Readers(ctx context.Context, secrets [][2]string) (Census, error)
-	// Restart has the workload's pods replaced by new ones that carry marker. Doing it again with the same marker changes
-	// nothing. It fails with fault.NotFound when the workload is gone and with fault.Conflict when it may not be restarted.
-	Restart(ctx context.Context, w Workload, marker string) error
+	// Restart has the workload's pods replaced by new ones that carry marker, and in the same write has it name other Secrets:
+	// the new name by the old one. What has no pods that a controller replaces only names them, and follow is false. Doing it
+	// again with the same marker changes nothing. It fails with fault.NotFound when the workload is gone and with
+	// fault.Conflict when it may not be restarted.
+	Restart(ctx context.Context, w Workload, marker string, names map[string]string) (follow bool, err error)
 	// TryRestart is Restart without its effect, as TryPatch is.
-	TryRestart(ctx context.Context, w Workload) error
+	TryRestart(ctx context.Context, w Workload, names map[string]string) error
 	// Follow watches until every pod carries marker, or that of a later restart, and is ready, and none from before is left;
 	// or until the workload is gone. seen is told of each change before that, and every second or so while nothing changes;
 	// what it returns is why to give up, if it is not nil.
@@ -127,26 +131,43 @@ type Sight struct {
 }
 
 // consumers returns the workloads that a run has to see restarted: those whose pods hold a key that it wrote and whose
-// mapping does not say nothing.
-func consumers(writes []Write, readers []Reader) []Rollout {
+// mapping does not say nothing; and whatever names a Secret that is replaced.
+func consumers(writes []Write, readers []Reader, replaced []Replacement) []Rollout {
 	type key struct{ namespace, secret, key string }
 	says := map[key]OnWrite{}
 	for _, w := range writes {
 		says[key{w.Namespace, w.Name, w.Key}] = w.OnWrite
+		for _, r := range replaced {
+			if r.ClusterID == w.ClusterID && r.Namespace == w.Namespace && r.New == w.Name {
+				says[key{w.Namespace, r.Old, w.Key}] = w.OnWrite
+			}
+		}
 	}
 	var out []Rollout
 	for _, r := range readers {
 		answer := OnWriteNothing
 		for k, s := range says {
-			if r.Namespace == k.namespace && s != OnWriteNothing && r.holds(k.secret, k.key) && answer != OnWriteAsk {
+			named := r.renamed(replaced, k.secret) != nil
+			if r.Namespace == k.namespace && s != OnWriteNothing && (r.holds(k.secret, k.key) || named) && answer != OnWriteAsk {
 				answer = s
 			}
+		}
+		old, kept := r.renamed(replaced, ""), r.kept(replaced)
+		if old != nil && answer == OnWriteNothing {
+			answer = OnWriteRestart
 		}
 		if answer == OnWriteNothing {
 			continue
 		}
 		x := Rollout{Workload: r.Workload, Wanted: r.Wanted, Old: r.Wanted}
 		switch {
+		case kept != nil:
+			x.set(RolloutStuck, "it names the Secret "+kept.Old+", and "+r.Kept+" would put that name back if it were changed here",
+				"have its source name "+kept.New+" in place of "+kept.Old+", then resume")
+		case old != nil && r.quiet() && answer == OnWriteRestart:
+			x.set(RolloutToDo, "", "")
+		case old != nil && r.quiet():
+			x.set(RolloutAsks, "its mapping asks before it is told of another Secret", "resume the run to tell it")
 		case r.Later:
 			x.set(RolloutSkipped, "its next pods read the new value", "")
 		case r.Refused != "":
@@ -161,6 +182,36 @@ func consumers(writes []Write, readers []Reader) []Rollout {
 	slices.SortFunc(out, func(a, b Rollout) int { return a.compare(b.Workload) })
 	return out
 }
+
+// renamed returns the replacement of a Secret that the reader names: of secret, or of any if that is empty. Nil if there is none.
+func (r Reader) renamed(replaced []Replacement, secret string) *Replacement {
+	for i, x := range replaced {
+		if x.ClusterID == r.ClusterID && x.Namespace == r.Namespace && (secret == "" || x.Old == secret) && r.names(x.Old) {
+			return &replaced[i]
+		}
+	}
+	return nil
+}
+
+// kept returns the replacement of a Secret whose name would be put back into the object; nil if there is none.
+func (r Reader) kept(replaced []Replacement) *Replacement {
+	for i, x := range replaced {
+		if r.Kept != "" && x.ClusterID == r.ClusterID && x.Namespace == r.Namespace && r.says(x.Old) {
+			return &replaced[i]
+		}
+	}
+	return nil
+}
+
+// says reports whether the object itself names the Secret, and not only pods that were made from it earlier.
+func (r Reader) says(secret string) bool {
+	return slices.ContainsFunc(r.Uses, func(u Use) bool { return u.Secret == secret && !u.InPodsOnly })
+}
+
+// quietKinds name Secrets and have no pods that a controller replaces.
+var quietKinds = []string{"CronJob", "Ingress", "ServiceAccount"}
+
+func (w Workload) quiet() bool { return slices.Contains(quietKinds, w.Kind) }
 
 func (r Reader) holds(secret, key string) bool {
 	return slices.ContainsFunc(r.Holds, func(h Holding) bool {

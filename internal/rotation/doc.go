@@ -16,6 +16,8 @@
 //   - after applied, the new value is the valid one, or the run says that it is not known to be;
 //   - while publishing, each Secret either has the new value or the one that was seen: the run reads it again, leaves
 //     alone what is already right, and writes the rest with a compare-and-set on what it read;
+//   - while an immutable Secret is replaced, the name of the one in its place is stored before that is made, and what was
+//     made says by which run; the old one is there until nothing names it any more and its value is retired;
 //   - between two waves of clusters, the order in which they go and the wave that is being written are stored: the run goes
 //     on with that wave, whatever the policy says by then;
 //   - while rolling out, who held the old value is stored, or is asked again; a workload that carries the run's mark is

@@ -29,6 +29,7 @@ type Store interface {
 	Leases
 	RolloutStore
 	WaveStore
+	ReplaceStore
 	// Begin stores that the effect of step may be started from now on.
 	Begin(ctx context.Context, run Run, step Step) error
 	// Mint stores run.New as a pending version with its sealed value, run.Prepared, and the step minted. A pending version
@@ -42,7 +43,8 @@ type Store interface {
 	Writes(ctx context.Context, run Run) ([]Write, error)
 	// SaveWrites stores what became of some writes, with one event each. Those that are done count for the run in any case;
 	// their mappings become in sync unless a later state of the Secret than that of their Proof is stored: then they become
-	// what that state shows.
+	// what that state shows. Of those that have Moved, that replacement is stored with its uid, and whatever is mapped to the
+	// old Secret is mapped to the new one from then on, which the repository was told of.
 	SaveWrites(ctx context.Context, run Run, writes []Write, evs []audit.Event) error
 	// LastVersion returns the highest number that a version of the account has, retired ones included; 0 if there is none.
 	LastVersion(ctx context.Context, accountID string) (int64, error)

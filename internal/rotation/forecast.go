@@ -38,6 +38,8 @@ type ClusterView struct {
 	// Failed is why they could not be read; nil if they were.
 	Failed error
 	Census Census
+	// MayReplace says that the connector may replace immutable Secrets.
+	MayReplace bool
 	// Uncounted is why who reads them could not be looked at; nil if it was.
 	Uncounted error
 }
@@ -63,6 +65,7 @@ const (
 	ActionAsk     Action = "ask"     // first a person resumes the run
 	ActionLater   Action = "later"   // its next pods have the new value
 	ActionNone    Action = "none"    // it is left alone
+	ActionRename  Action = "rename"  // it is told the name of another Secret, and nothing is restarted
 	ActionRefused Action = "refused" // it should be restarted and may not be
 )
 
@@ -90,6 +93,8 @@ type KeyForecast struct {
 	Owner     Owner
 	Immutable bool
 	SeenUID   string
+	// Instead is the name of the Secret that is put in the place of an immutable one; empty if none is.
+	Instead string
 }
 
 // WorkloadForecast is one workload that reads mapped keys.
@@ -142,7 +147,7 @@ func Foresee(o Outlook) (Forecast, error) {
 		f.Waves, waves = 0, nil
 	}
 	f.Keys = keyForecasts(o, waves)
-	f.Workloads = workloadForecasts(o, waves, names)
+	f.Workloads = workloadForecasts(f, waves, names)
 	f.Unseen = unseenOf(o, names)
 	f.Blast = blastOf(f)
 	f.Estimate = estimate(f)
@@ -159,9 +164,14 @@ func keyForecasts(o Outlook, waves map[string]int) []KeyForecast {
 	for _, p := range places(o.Writes) {
 		view := o.Clusters[p.cluster]
 		seen, there := view.Secrets[[2]string{p.namespace, p.name}]
-		decided := decide(p.writes, seen, there, o.Probe)
+		decided := decide(p.under(o.Policy.mayReplace(false, view.MayReplace)).writes, seen, there, o.Probe)
+		instead := ""
+		if decided.replace {
+			base, n := seen.numbered()
+			instead = numberedName(base, n+1)
+		}
 		for _, w := range decided.writes {
-			k := KeyForecast{Write: w, Wave: waves[w.ClusterID], Owner: seen.Owners[w.Key], Immutable: seen.Immutable, SeenUID: seen.UID}
+			k := KeyForecast{Write: w, Wave: waves[w.ClusterID], Owner: seen.Owners[w.Key], Immutable: seen.Immutable, SeenUID: seen.UID, Instead: instead}
 			have, has := seen.Data[w.Key]
 			switch {
 			case view.Failed != nil:
@@ -195,17 +205,21 @@ func driftReason(value *vault.Value, has bool) string {
 }
 
 // workloadForecasts says what becomes of everything that reads a mapped key, by the rules of a run.
-func workloadForecasts(o Outlook, waves map[string]int, names map[string]string) []WorkloadForecast {
+func workloadForecasts(f Forecast, waves map[string]int, names map[string]string) []WorkloadForecast {
 	var out []WorkloadForecast
-	for _, cluster := range slices.Sorted(maps.Keys(o.Clusters)) {
-		here := slices.DeleteFunc(slices.Clone(o.Writes), func(w Write) bool { return w.ClusterID != cluster })
-		readers := o.Clusters[cluster].Census.Readers
+	replaced := f.replaced()
+	for _, cluster := range slices.Sorted(maps.Keys(f.Clusters)) {
+		here := slices.DeleteFunc(slices.Clone(f.Writes), func(w Write) bool { return w.ClusterID != cluster })
+		readers := f.Clusters[cluster].Census.Readers
 		does := map[Workload]Rollout{}
-		for _, r := range consumers(here, readers) {
+		for _, r := range consumers(here, readers, replaced) {
 			does[r.Workload] = r
 		}
 		for _, r := range readers {
-			if r.Uses = usesOf(r, here); len(r.Uses) == 0 {
+			if renamed := r.renamed(replaced, ""); renamed == nil {
+				r.Uses = usesOf(r, here)
+			}
+			if len(r.Uses) == 0 {
 				continue
 			}
 			w := WorkloadForecast{Reader: r, ClusterName: names[cluster], Wave: waves[cluster]}
@@ -220,6 +234,18 @@ func workloadForecasts(o Outlook, waves map[string]int, names map[string]string)
 	return out
 }
 
+// replaced are the Secrets that the run would put others in the place of.
+func (f Forecast) replaced() []Replacement {
+	var out []Replacement
+	for _, k := range f.Keys {
+		r := Replacement{ClusterID: k.ClusterID, Namespace: k.Namespace, Old: k.Name, New: k.Instead}
+		if k.Instead != "" && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
 func actionOf(r Rollout, restarts bool, reader Reader, writes []Write) (Action, string, string) {
 	switch {
 	case !restarts && len(reader.Holds) == 0:
@@ -228,6 +254,8 @@ func actionOf(r Rollout, restarts bool, reader Reader, writes []Write) (Action, 
 		return ActionNone, "the mapping says to leave it alone", ""
 	case !restarts:
 		return ActionNone, "its pods hold none of the mapped keys", ""
+	case r.State == RolloutToDo && reader.quiet():
+		return ActionRename, "it is told the new Secret's name, and nothing is restarted", ""
 	case r.State == RolloutSkipped:
 		return ActionLater, r.Reason, ""
 	case r.State == RolloutStuck:

@@ -140,6 +140,7 @@ func (f *Forecaster) view(ctx context.Context, cluster string, writes []Write) C
 		view.Failed = unanswered(ctx, err)
 		return view
 	}
+	view.MayReplace = c.MayReplace()
 	for namespace, some := range names {
 		seen, err := c.Read(ctx, namespace, some)
 		if err != nil {

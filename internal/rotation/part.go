@@ -50,8 +50,8 @@ func (w *Write) strays(have vault.Value) bool {
 }
 
 // together takes keys out of the patch of a Secret that holds user names, where one of its keys cannot be written: a
-// password without its user name lets nobody in.
-func (d decision) together() {
+// password without its user name lets nobody in. An immutable Secret is replaced as a whole or not at all.
+func (d decision) together(immutable bool) {
 	blocked, users := -1, false
 	for i, w := range d.writes {
 		users = users || w.Place.HasUser()
@@ -59,14 +59,18 @@ func (d decision) together() {
 			blocked = i
 		}
 	}
-	if blocked < 0 || !users {
+	why := "since user name and password belong together"
+	if !users {
+		why = "since the Secret is immutable and is replaced as a whole"
+	}
+	if blocked < 0 || !users && !immutable {
 		return
 	}
 	for i := range d.writes {
 		w := &d.writes[i]
 		if _, goes := d.patch[w.Key]; goes {
 			delete(d.patch, w.Key)
-			w.set(WriteBlocked, "it is not written without the key "+d.writes[blocked].Key+", since user name and password belong together", d.writes[blocked].Cure)
+			w.set(WriteBlocked, "it is not written without the key "+d.writes[blocked].Key+", "+why, d.writes[blocked].Cure)
 		}
 	}
 }

@@ -51,6 +51,8 @@ type Rules struct {
 	OnReveal string `json:"onReveal,omitempty"`
 	// OnStuck is what is done with a run that needs attention after its value was proved.
 	OnStuck OnStuck `json:"onStuck,omitempty"`
+	// Immutable is what is done with a mapped Secret that is immutable.
+	Immutable Immutable `json:"immutable,omitempty"`
 	// Heartbeat is how often a login with the stored value is tried, such as "6h"; empty is daily, "off" never.
 	Heartbeat string `json:"heartbeat,omitempty"`
 	// Rehearse is how often a run is rehearsed, such as "7d"; empty is daily, "off" never.
@@ -127,6 +129,9 @@ func (p Policy) Check() error {
 	}
 	if s := p.Rules.OnStuck; s != "" && s != OnStuckRollBack {
 		return policyFault("onStuck", "that cannot be done with a run that is stuck", "give "+string(OnStuckRollBack)+", or nothing")
+	}
+	if i := p.Rules.Immutable; i != "" && i != ImmutableRefuse && i != ImmutableReplace {
+		return policyFault("immutable", "that cannot be done with an immutable Secret", "give "+string(ImmutableRefuse)+" or "+string(ImmutableReplace))
 	}
 	for _, f := range p.Rules.Reconcile {
 		if f != LoginRefused {

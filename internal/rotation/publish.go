@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type Cluster interface {
 	// TryPatch is Patch without its effect: the API server checks the request to its end, admission included, and returns
 	// what it would store. It fails with the code NotProvable where it cannot do that.
 	TryPatch(ctx context.Context, seen Seen, data map[string]vault.Value) (Seen, error)
+	Replacer
 }
 
 // OwnerKind is who last wrote a key.
@@ -54,13 +56,17 @@ type Seen struct {
 	Namespace, Name      string
 	UID, ResourceVersion string
 	Type                 string
-	Labels               map[string]string
+	Labels, Annotations  map[string]string
 	CreatedAt            time.Time
 	Immutable            bool
 	Data                 map[string]vault.Value
 	Owners               map[string]Owner // by key
 	// Written are the keys that this run has put there and proved; only what is given to Engine.Saw has any.
 	Written []string
+	// Base and MadeBy are what Made said of a Secret that Keyturn made in place of another; empty of any other.
+	Base, MadeBy string
+	// Made says that this run put the Secret in the place of another; only what is given to Engine.Saw has it.
+	Made bool
 }
 
 // maxConflicts is how often a Secret that changes under the write is read and decided again.
@@ -75,6 +81,10 @@ func (e *Engine) publish(ctx context.Context, run Run) (Run, error) {
 	if run, _, err = e.begin(ctx, run, Published); err != nil {
 		return run, err
 	}
+	policy, err := e.policy(ctx, run)
+	if err != nil {
+		return run, err
+	}
 	writes, err := e.Store.Writes(ctx, run)
 	if err != nil {
 		return run, err
@@ -84,7 +94,7 @@ func (e *Engine) publish(ctx context.Context, run Run) (Run, error) {
 		return run, err
 	}
 	for {
-		if err := e.writeAll(ctx, run, soFar(run, waves, writes), value); err != nil {
+		if err := e.writeAll(ctx, run, policy, soFar(run, waves, writes), value); err != nil {
 			return run, err
 		}
 		if writes, err = e.Store.Writes(ctx, run); err != nil {
@@ -155,7 +165,7 @@ func places(writes []Write) []place {
 }
 
 // writeAll writes every place and stores what became of each. A cluster that does not answer holds only its own part.
-func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value vault.Value) error {
+func (e *Engine) writeAll(ctx context.Context, run Run, policy Policy, writes []Write, value vault.Value) error {
 	credential := e.Vault.Fingerprint(value)
 	for i := range writes {
 		writes[i].Proof.Value, writes[i].User, writes[i].Pair = credential, run.user(), run.Strategy == Alternating
@@ -180,7 +190,7 @@ func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value va
 			share := min(len(ps), underWay)
 			limits[id[0]].secrets.take(share)
 			defer limits[id[0]].secrets.give(share)
-			results <- e.writeNamespace(ctx, run, id[0], id[1], ps, value, limits[id[0]].requests)
+			results <- e.writeNamespace(ctx, run, policy, id[0], id[1], ps, value, limits[id[0]].requests)
 		})
 	}
 	go func() { work.Wait(); close(results) }()
@@ -188,7 +198,7 @@ func (e *Engine) writeAll(ctx context.Context, run Run, writes []Write, value va
 }
 
 // writeNamespace writes the places of one namespace: one read of all, a patch for each, one read of all as the proof.
-func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}) result {
+func (e *Engine) writeNamespace(ctx context.Context, run Run, policy Policy, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}) result {
 	names := make([]string, len(ps))
 	for i, p := range ps {
 		names[i] = p.name
@@ -206,9 +216,11 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 		}
 		return result{cluster: cluster, places: ps}
 	}
+	may := policy.mayReplace(run.Reverts != "", c.MayReplace())
 	var work sync.WaitGroup
 	for i := range ps {
 		limit <- struct{}{}
+		ps[i] = ps[i].under(may)
 		work.Go(func() {
 			defer func() { <-limit }()
 			s, there := seen[ps[i].name]
@@ -217,11 +229,14 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, cluster, namespace
 	}
 	work.Wait()
 	e.at("published:before-proof")
+	for i, p := range ps {
+		names[i] = p.now()
+	}
 	limit <- struct{}{}
 	seen, err = c.Read(ctx, namespace, names)
 	<-limit
 	for i := range ps {
-		s := seen[ps[i].name]
+		s := seen[ps[i].now()]
 		ps[i].writes = proved(ps[i].writes, s, err, value)
 		for j, w := range ps[i].writes {
 			ps[i].writes[j].Proof.Value = e.proof(w, s.Data[w.Key], w.Proof.Value)
@@ -248,6 +263,9 @@ func (e *Engine) write(ctx context.Context, run Run, c Cluster, p place, seen Se
 		if len(d.patch) == 0 {
 			return d.writes
 		}
+		if d.replace {
+			return e.replaced(ctx, run, c, p, seen, d, value)
+		}
 		e.at("published:before-effect")
 		reply, err := c.Patch(ctx, seen, d.patch)
 		e.at("published:after-effect")
@@ -267,10 +285,12 @@ func (e *Engine) write(ctx context.Context, run Run, c Cluster, p place, seen Se
 		WithCure("find what else writes it, then resume"))
 }
 
-// decision is what to do with one Secret: which keys to patch, and what the other writes have become without it.
+// decision is what to do with one Secret: which keys to patch, and what the other writes have become without it. With
+// replace they are not patched, but written into a Secret that takes its place.
 type decision struct {
-	patch  map[string]vault.Value
-	writes []Write
+	patch   map[string]vault.Value
+	writes  []Write
+	replace bool
 }
 
 // decide is pure: from what was seen of a Secret it says which keys are written, which are right already, and which are
@@ -290,8 +310,7 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 			w.set(WriteDone, "", "")
 		case owner.Kind == OwnerReconciler:
 			w.set(WriteHands, "the key belongs to "+owner.Name, owner.Advice)
-		case seen.Immutable:
-			w.set(WriteBlocked, "the Secret is immutable", "remove the mapping and resume; then make the Secret anew without immutable, sync the cluster and map the key again")
+		case seen.Immutable && w.isFixed(seen):
 		default:
 			next, err := w.compose(have, has, value)
 			if err != nil {
@@ -304,7 +323,8 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 			d.patch[w.Key] = next
 		}
 	}
-	d.together()
+	d.together(seen.Immutable)
+	d.replace = seen.Immutable && len(d.patch) > 0
 	return d
 }
 
@@ -337,7 +357,8 @@ func proved(writes []Write, seen Seen, err error, value vault.Value) []Write {
 			w.set(WriteHeld, "written, but could not be read back: "+reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
 			continue
 		}
-		if have, ok := seen.Data[w.Key]; !ok || !w.holds(have, value) || w.UID != "" && w.UID != seen.UID {
+		uid := cmp.Or(w.Moved.NewUID, w.UID)
+		if have, ok := seen.Data[w.Key]; !ok || !w.holds(have, value) || uid != "" && uid != seen.UID {
 			w.set(WriteHeld, "written, but changed again by somebody else right after", "find what else writes it, then resume")
 			continue
 		}

@@ -132,7 +132,7 @@ func TestAFrozenWorkerOverwritesNothingNewer(t *testing.T) {
 	}
 	old := vault.NewValue([]byte("of the run before"))
 	_ = e.write(t.Context(), run, clusters{w}, place{cluster: "c1", namespace: "ns", name: "s0", writes: w.writes[:1]}, frozen, true, old)
-	if err := e.writeAll(t.Context(), run, w.writes, old); err == nil {
+	if err := e.writeAll(t.Context(), run, Policy{}, w.writes, old); err == nil {
 		t.Error("a worker without the lease stored what it wrote")
 	}
 	for name, s := range w.secrets {

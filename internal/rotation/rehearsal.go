@@ -206,6 +206,11 @@ func (s *Rehearsals) steps(ctx context.Context, by identity.Actor, account Accou
 	if err != nil {
 		return nil, err
 	}
+	standing, policies, err := s.Store.Standing(ctx, account.ID)
+	if err != nil {
+		return nil, err
+	}
+	policy, _ := Select(policies, standing.Subject)
 	value, err := target.Generate(ctx, "")
 	if err != nil {
 		if fault.KindOf(err) == "" {
@@ -220,7 +225,7 @@ func (s *Rehearsals) steps(ctx context.Context, by identity.Actor, account Accou
 	found := make([][]RehearsalStep, len(byCluster))
 	var work sync.WaitGroup
 	for i, id := range slices.Sorted(maps.Keys(byCluster)) {
-		work.Go(func() { found[i] = s.cluster(ctx, id, byCluster[id], value) })
+		work.Go(func() { found[i] = s.cluster(ctx, id, policy, byCluster[id], value) })
 	}
 	work.Wait()
 	return slices.Concat(steps, slices.Concat(found...)), ctx.Err()
@@ -279,7 +284,7 @@ func (s *Rehearsals) system(ctx context.Context, by identity.Actor, account Acco
 const NotProvable = "not-provable"
 
 // cluster tries to write the keys of one cluster and to restart what reads them there.
-func (s *Rehearsals) cluster(ctx context.Context, id string, writes []Write, value vault.Value) []RehearsalStep {
+func (s *Rehearsals) cluster(ctx context.Context, id string, policy Policy, writes []Write, value vault.Value) []RehearsalStep {
 	name := writes[0].ClusterName
 	c, err := s.Clusters.Open(ctx, id)
 	if err != nil {
@@ -300,52 +305,21 @@ func (s *Rehearsals) cluster(ctx context.Context, id string, writes []Write, val
 			seen[[2]string{namespace, secret}] = x
 		}
 	}
-	steps := make([]RehearsalStep, len(all))
+	steps, replaced := make([]RehearsalStep, len(all)), make([]Replacement, len(all))
+	may := policy.mayReplace(false, c.MayReplace())
 	side(len(all), func(i int) {
 		x, there := seen[[2]string{all[i].namespace, all[i].name}]
-		steps[i] = tryWrite(ctx, c, all[i], x, there, value).in(name)
+		var instead string
+		steps[i], instead = tryWrite(ctx, c, all[i].under(may), x, there, value)
+		steps[i] = steps[i].in(name)
+		replaced[i] = Replacement{ClusterID: id, Namespace: all[i].namespace, Old: all[i].name, New: instead}
 	})
-	return append(steps, s.restarts(ctx, id, name, writes)...)
-}
-
-// tryWrite has the API server check the very patch that a run would send.
-func tryWrite(ctx context.Context, c Cluster, p place, seen Seen, there bool, value vault.Value) RehearsalStep {
-	step := RehearsalStep{Name: RehearseWrite, Object: p.namespace + "/" + p.name}
-	for range maxConflicts {
-		d := decide(p.writes, seen, there, value)
-		for _, w := range d.writes {
-			if w.State == WriteBlocked || w.State == WriteHands {
-				step.State, step.Reason, step.Cure = StepFailed, "key "+w.Key+": "+w.Reason, w.Cure
-				return step
-			}
-		}
-		reply, err := c.TryPatch(ctx, seen, d.patch)
-		if err == nil {
-			for _, w := range answered(d, reply, value) {
-				if w.State != WriteDone {
-					step.State, step.Reason, step.Cure = StepFailed, "key "+w.Key+": "+w.Reason, w.Cure
-					return step
-				}
-			}
-			step.State = StepDone
-			step.Proved = "the API server would store " + strings.Join(slices.Sorted(maps.Keys(d.patch)), ", ") + " as sent"
-			return step
-		}
-		if !errors.Is(err, fault.Stale) {
-			return triedStep(RehearseWrite, step.Object, err)
-		}
-		again, err := c.Read(ctx, p.namespace, []string{p.name})
-		if err != nil {
-			return failedStep(RehearseWrite, step.Object, err)
-		}
-		seen, there = again[p.name]
-	}
-	step.State, step.Reason, step.Cure = StepUnverified, "not proved: the Secret changed again and again meanwhile", "find what else writes it, then rehearse again"
-	return step
+	replaced = slices.DeleteFunc(replaced, func(r Replacement) bool { return r.New == "" })
+	return append(steps, s.restarts(ctx, id, name, writes, replaced)...)
 }
 
 // restarts tries to restart what reads the keys of one cluster.
-func (s *Rehearsals) restarts(ctx context.Context, id, name string, writes []Write) []RehearsalStep {
+func (s *Rehearsals) restarts(ctx context.Context, id, name string, writes []Write, replaced []Replacement) []RehearsalStep {
 	var refs [][2]string
 	for _, w := range writes {
 		if ref := [2]string{w.Namespace, w.Name}; w.OnWrite != OnWriteNothing && !slices.Contains(refs, ref) {
@@ -371,17 +345,17 @@ func (s *Rehearsals) restarts(ctx context.Context, id, name string, writes []Wri
 	for i := range found.Readers {
 		found.Readers[i].ClusterID = id
 	}
-	all := consumers(writes, found.Readers)
+	all := consumers(writes, found.Readers, replaced)
 	census.State, census.Proved = StepDone, fmt.Sprintf("%d workloads are to be restarted or looked after", len(all))
 	if found.Note != "" {
 		census.State, census.Proved, census.Reason = StepUnverified, "", "not proved: "+found.Note
 	}
 	steps := make([]RehearsalStep, len(all))
-	side(len(all), func(i int) { steps[i] = tryRestart(ctx, work, all[i]).in(name) })
+	side(len(all), func(i int) { steps[i] = tryRestart(ctx, work, all[i], replaced).in(name) })
 	return append([]RehearsalStep{census}, steps...)
 }
 
-func tryRestart(ctx context.Context, work Workloads, r Rollout) RehearsalStep {
+func tryRestart(ctx context.Context, work Workloads, r Rollout, replaced []Replacement) RehearsalStep {
 	step := RehearsalStep{Name: RehearseRestart, Object: r.Kind + " " + r.Namespace + "/" + r.Name}
 	switch r.State {
 	case RolloutStuck:
@@ -391,7 +365,7 @@ func tryRestart(ctx context.Context, work Workloads, r Rollout) RehearsalStep {
 		step.State, step.Reason = StepSkipped, r.Reason
 		return step
 	}
-	if err := work.TryRestart(ctx, r.Workload); err != nil {
+	if err := work.TryRestart(ctx, r.Workload, namesOf(replaced, r.Workload)); err != nil {
 		return triedStep(step.Name, step.Object, err)
 	}
 	step.State, step.Proved = StepDone, "the API server would take the mark of a restart"

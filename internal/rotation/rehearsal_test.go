@@ -50,7 +50,7 @@ func (c clusters) TryPatch(_ context.Context, seen Seen, data map[string]vault.V
 }
 
 // TryRestart answers as Restart would.
-func (c clusters) TryRestart(_ context.Context, at Workload) error {
+func (c clusters) TryRestart(_ context.Context, at Workload, _ map[string]string) error {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	if c.w.take("cluster:try-restart") != 0 {
@@ -88,7 +88,7 @@ func (k *shelf) ResetAccount(context.Context, string) (Account, error) {
 	return Account{ID: "acc", Name: "app", Current: 1}, nil
 }
 func (k *shelf) Standing(context.Context, string) (Standing, []Policy, error) {
-	return Standing{}, nil, nil
+	return Standing{}, []Policy{{ID: DefaultPolicy, Rules: k.policy.Rules}}, nil
 }
 func (k *shelf) Pace(context.Context, string) (Pace, error) { return Pace{}, nil }
 func (k *shelf) OpenRun(context.Context, Run, Given, vault.Sealed, audit.Event) error {

@@ -53,10 +53,15 @@ func (r Restarts) opens(t time.Time, zone string) (time.Time, error) {
 	return at, nil
 }
 
-// groups parts workloads into those that are restarted together, in the order in which that is done.
+// groups parts workloads into those that are restarted together, in the order in which that is done. What is only told of
+// another Secret comes first: pods that are made later may take the name from it.
 func (r Restarts) groups(all []Rollout) [][]Rollout {
-	groups := make([][]Rollout, len(r.Order)+1)
+	groups := make([][]Rollout, len(r.Order)+2)
 	for _, x := range all {
+		if x.quiet() {
+			groups[0] = append(groups[0], x)
+			continue
+		}
 		i := slices.IndexFunc(r.Order, func(glob string) bool {
 			ok, err := path.Match(glob, x.Namespace+"/"+x.Kind+"/"+x.Name)
 			return ok && err == nil
@@ -64,7 +69,7 @@ func (r Restarts) groups(all []Rollout) [][]Rollout {
 		if i < 0 {
 			i = len(r.Order)
 		}
-		groups[i] = append(groups[i], x)
+		groups[i+1] = append(groups[i+1], x)
 	}
 	return slices.DeleteFunc(groups, func(g []Rollout) bool { return len(g) == 0 })
 }

@@ -131,6 +131,10 @@ func (e *Engine) censuses(ctx context.Context, run Run, writes []Write) (failed,
 	if err != nil {
 		return nil, err
 	}
+	replaced, err := e.replacements(ctx, run)
+	if err != nil {
+		return nil, err
+	}
 	for _, cluster := range clustersOf(writes) {
 		here := slices.DeleteFunc(slices.Clone(writes), func(w Write) bool { return w.ClusterID != cluster || w.OnWrite == OnWriteNothing })
 		was := slices.DeleteFunc(slices.Clone(all), func(r Rollout) bool { return r.ClusterID != cluster })
@@ -140,12 +144,12 @@ func (e *Engine) censuses(ctx context.Context, run Run, writes []Write) (failed,
 		}) {
 			continue
 		}
-		census, err := e.census(ctx, cluster, here)
+		census, err := e.census(ctx, cluster, here, replaced)
 		if err != nil {
 			failed = err
 			continue
 		}
-		now := consumers(here, census.Readers)
+		now := consumers(here, census.Readers, replaced)
 		if again {
 			err = e.saveRollouts(ctx, run, stillThere(was, now))
 		} else {
@@ -173,9 +177,14 @@ func clustersOf(writes []Write) (all []string) {
 	return all
 }
 
-// census asks one cluster who reads the keys of writes.
-func (e *Engine) census(ctx context.Context, cluster string, writes []Write) (Census, error) {
+// census asks one cluster who reads the keys of writes, and who names what was replaced.
+func (e *Engine) census(ctx context.Context, cluster string, writes []Write, replaced []Replacement) (Census, error) {
 	var secrets [][2]string
+	for _, r := range replaced {
+		if r.ClusterID == cluster {
+			secrets = append(secrets, [2]string{r.Namespace, r.Old})
+		}
+	}
 	for _, w := range writes {
 		if at := [2]string{w.Namespace, w.Name}; !slices.Contains(secrets, at) {
 			secrets = append(secrets, at)
@@ -236,9 +245,14 @@ func (e *Engine) roll(ctx context.Context, run Run, r Rollout) error {
 	if err == nil && !may {
 		err = fault.New(fault.Denied, "the connector may not restart workloads any more").WithCure("apply the manifest with --restart again, then resume")
 	}
+	follow := true
 	if err == nil {
+		var names map[string]string
+		if names, err = e.names(ctx, run, r.Workload); err != nil {
+			return err
+		}
 		e.at("rolled_out:before-effect")
-		err = c.Restart(ctx, r.Workload, run.ID)
+		follow, err = c.Restart(ctx, r.Workload, run.ID, names)
 		e.at("rolled_out:after-effect")
 	}
 	if errors.Is(err, fault.NotFound) {
@@ -248,6 +262,11 @@ func (e *Engine) roll(ctx context.Context, run Run, r Rollout) error {
 	}
 	if err != nil {
 		return e.unrolled(ctx, run, r, err)
+	}
+	if !follow {
+		r.Old = 0
+		r.set(RolloutDone, "", "")
+		return e.saveRollouts(ctx, run, []Rollout{r})
 	}
 	if r.State != RolloutRolling {
 		r.set(RolloutRolling, "", "")

@@ -66,20 +66,21 @@ func (c clusters) Readers(_ context.Context, secrets [][2]string) (out Census, e
 	return out, nil
 }
 
-func (c clusters) Restart(ctx context.Context, at Workload, marker string) error {
+func (c clusters) Restart(ctx context.Context, at Workload, marker string, names map[string]string) (follow bool, err error) {
 	c.w.mu.Lock()
 	defer c.w.mu.Unlock()
 	m := c.w.take("cluster:restart")
 	if m == fails || ctx.Err() != nil {
-		return errInjected
+		return true, errInjected
 	}
 	x := c.w.workloads[at.Name]
 	if x == nil || x.UID != at.UID {
-		return fault.New(fault.NotFound, "gone")
+		return true, fault.New(fault.NotFound, "gone")
 	}
 	if x.Refused != "" {
-		return fault.New(fault.Conflict, "%s", x.Refused)
+		return true, fault.New(fault.Conflict, "%s", x.Refused)
 	}
+	x.renamed(names)
 	if x.marker != marker {
 		x.marker = marker
 		x.marks++
@@ -89,9 +90,9 @@ func (c clusters) Restart(ctx context.Context, at Workload, marker string) error
 		}
 	}
 	if m == lost {
-		return errInjected
+		return true, errInjected
 	}
-	return nil
+	return !at.quiet(), nil
 }
 
 func (c clusters) Follow(_ context.Context, at Workload, marker string, seen func(Sight) error) (Sight, error) {
@@ -224,7 +225,7 @@ func TestConsumers(t *testing.T) {
 		{Reader{Workload: at("cron"), Holds: holds("db", "password"), Later: true}, RolloutSkipped},
 		{Reader{Workload: Workload{"c1", "Deployment", "elsewhere", "x", "x"}, Holds: holds("db", "password")}, ""},
 	} {
-		got := consumers(writes, []Reader{tt.reader})
+		got := consumers(writes, []Reader{tt.reader}, nil)
 		if (len(got) == 0) != (tt.want == "") || len(got) == 1 && got[0].State != tt.want {
 			t.Errorf("%s: %+v, want %q", tt.reader.Name, got, tt.want)
 		}

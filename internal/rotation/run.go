@@ -179,6 +179,10 @@ type Write struct {
 	Pair         bool
 	State        WriteState
 	Reason, Cure string
+	// Moved is set of a write that was proved in a Secret which the run has put in the place of an immutable one.
+	Moved Replacement
+	// replace is whether the Secret may be replaced if it is immutable.
+	replace mayReplace
 	// Taken names the one-shot writer whose key this run took over, if it did.
 	Taken string
 	At    time.Time

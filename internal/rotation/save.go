@@ -23,8 +23,8 @@ func (e *Engine) saw(ctx context.Context, results []result) (writes []Write) {
 	seen, errs := map[string][]Seen{}, map[string]error{}
 	for _, r := range results {
 		for _, p := range r.places {
-			if s, there := r.seen[p.name]; there {
-				s.Written = p.written()
+			if s, there := r.seen[p.now()]; there {
+				s.Written, s.Made = p.written(), p.now() != p.name
 				seen[r.cluster] = append(seen[r.cluster], s)
 			}
 		}
@@ -94,6 +94,9 @@ func (e *Engine) writeEvent(run Run, w Write) audit.Event {
 	ev := audit.New(worker, "secret.write", audit.Object{Kind: "secret", ID: w.SecretID, Name: w.Namespace + "/" + w.Name})
 	ev.Run = run.ID
 	ev = ev.With("key", w.Key).With("state", string(w.State))
+	if w.Moved.New != "" {
+		ev = ev.With("moved_to", w.Namespace+"/"+w.Moved.New)
+	}
 	if w.Taken != "" {
 		ev = ev.With("taken_over_from", w.Taken)
 	}

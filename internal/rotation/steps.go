@@ -245,6 +245,13 @@ func (e *Engine) unapplied(ctx context.Context, run Run) (Run, error) {
 // retire makes the target refuse the old value from now on, and proves it. With one account and one value it does, as soon
 // as the new one is set; what is proved then is that nothing else keeps the old one alive.
 func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
+	left, err := e.leftovers(ctx, run)
+	if err != nil {
+		return run, err
+	}
+	if run, err = e.unnamed(ctx, run, left); err != nil {
+		return run, err
+	}
 	target, err := e.target(ctx, run)
 	if err != nil {
 		return e.unopened(ctx, run, err)
@@ -256,7 +263,7 @@ func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
 		return e.keepBoth(ctx, run, target)
 	}
 	if !target.Remote() || run.Old == 0 {
-		return e.passed(ctx, run, RetiredOld, "")
+		return e.retired(ctx, run, "")
 	}
 	old, err := e.open(ctx, run, run.Old)
 	if err != nil {
@@ -272,7 +279,7 @@ func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
 	}
 	switch answer, cause := target.Login(ctx, old); answer {
 	case Denied:
-		return e.passed(ctx, run, RetiredOld, "a login with the old value is refused")
+		return e.retired(ctx, run, "a login with the old value is refused")
 	case Accepted:
 		if run.Strategy == Overlap {
 			return e.retry(ctx, run, "the target still accepts the old value after it was dropped", "the run goes on by itself, or resume it")

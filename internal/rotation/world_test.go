@@ -1,6 +1,7 @@
 package rotation
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -56,7 +57,10 @@ type world struct {
 	on       func(string)    // told of every point beside
 	dead     bool            // the process has died: nothing that it does has an effect any more
 	restarts map[string]int  // by workload and marker
-	meddled  bool            // somebody changes Secrets while they are written
+
+	mayReplace bool
+	replaced   []Replacement
+	meddled    bool // somebody changes Secrets while they are written
 }
 
 // reporter is what a world needs of a test, whether that is one of testing or of rapid.
@@ -79,6 +83,8 @@ type secret struct {
 	data      map[string]string
 	owners    map[string]Owner
 	mutate    bool // an admission webhook changes what is written
+
+	base, madeBy string
 }
 
 // mode is how a call fails: lost means that it took effect and only its reply was lost.
@@ -157,8 +163,8 @@ func (w *world) engine() *Engine {
 		if die {
 			panic(crashed{point})
 		}
-		if w.on != nil {
-			w.on(point)
+		if on := w.on; on != nil {
+			on(point)
 		}
 	}
 	return e
@@ -297,7 +303,7 @@ func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []aud
 			}
 			for i := range w.writes {
 				if w.writes[i].MappingID == n.MappingID {
-					w.writes[i] = n
+					w.writes[i] = w.moved(n)
 				}
 			}
 		}
@@ -308,7 +314,7 @@ func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []aud
 // provedBy fails the test when a write that is done names another state of its Secret than that in which the key holds the
 // value.
 func (w *world) provedBy(run Run, n Write) {
-	at := w.secrets["c1/"+n.Name]
+	at := w.secrets["c1/"+cmp.Or(n.Moved.New, n.Name)]
 	stands := w.plain(run.New)
 	switch n.Place.Holds {
 	case composite.HoldsUser:
@@ -371,7 +377,7 @@ func (s *secret) seen(namespace, name string) Seen {
 	for k, v := range s.data {
 		data[k] = vault.NewValue([]byte(v))
 	}
-	return Seen{Namespace: namespace, Name: name, UID: s.uid, ResourceVersion: s.rv, Immutable: s.immutable, Data: data, Owners: maps.Clone(s.owners)}
+	return Seen{Namespace: namespace, Name: name, UID: s.uid, ResourceVersion: s.rv, Immutable: s.immutable, Data: data, Owners: maps.Clone(s.owners), Base: s.base, MadeBy: s.madeBy}
 }
 
 func (c clusters) Patch(ctx context.Context, seen Seen, data map[string]vault.Value) (Seen, error) {

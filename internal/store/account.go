@@ -227,6 +227,7 @@ func deleteAccounts(ctx context.Context, tx *Tx, accounts, arg string) error {
 	for _, text := range []string{
 		`DELETE FROM run_writes ` + runs,
 		`DELETE FROM run_waves ` + runs,
+		`DELETE FROM run_replacements ` + runs,
 		`DELETE FROM run_rollouts ` + runs,
 		`DELETE FROM run_censuses ` + runs,
 		`DELETE FROM runs WHERE account_id IN (` + accounts + `)`,

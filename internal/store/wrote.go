@@ -24,6 +24,9 @@ func (s *Store) SaveWrites(ctx context.Context, run rotation.Run, writes []rotat
 		if err != nil {
 			return err
 		}
+		if err := moveMappings(ctx, tx, writes); err != nil {
+			return err
+		}
 		if err := saveMappings(ctx, tx, run, writes); err != nil {
 			return err
 		}

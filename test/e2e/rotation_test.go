@@ -99,6 +99,7 @@ type world struct {
 	dir, account, role string
 	dsn                string      // of the repository on PostgreSQL; empty on SQLite
 	secrets            [][2]string // cluster index and name
+	immutable          string      // what the account's policy says of immutable Secrets
 }
 
 // rootFile holds the root key, as the file that an administrator keeps.
@@ -265,7 +266,7 @@ func (w world) order(t *testing.T) string {
 func (w world) work(t *testing.T, run, kill string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), "E2E_WORKER_RUN="+run, "E2E_WORKER_DIR="+w.dir, "E2E_WORKER_DSN="+w.dsn, "E2E_WORKER_KILL="+kill)
+	cmd.Env = append(os.Environ(), "E2E_WORKER_RUN="+run, "E2E_WORKER_DIR="+w.dir, "E2E_WORKER_DSN="+w.dsn, "E2E_WORKER_KILL="+kill, "E2E_WORKER_IMMUTABLE="+w.immutable)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -297,6 +298,10 @@ func worker() int {
 	e := rotation.Engine{Store: s, Vault: ring, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Owner: "worker", Lease: 5 * time.Second, MaxTries: 3,
 		Targets:  app.Targets{Store: s, Ring: ring, Registry: registry},
 		Clusters: &app.Clusters{Store: s, Ring: ring, AllowLoopback: true},
+		Saw:      app.Telling(&inventory.Fetcher{Store: s, Ring: ring}),
+		Policy: func(context.Context, string) (rotation.Policy, error) {
+			return rotation.Policy{ID: rotation.DefaultPolicy, Rules: rotation.Rules{Immutable: rotation.Immutable(os.Getenv("E2E_WORKER_IMMUTABLE"))}}, nil
+		},
 		At: func(point string) {
 			if point == os.Getenv("E2E_WORKER_KILL") {
 				_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)

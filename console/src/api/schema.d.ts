@@ -1955,6 +1955,7 @@ export interface components {
             clusterId: string;
             cure?: string;
             immutable?: boolean;
+            instead?: string;
             key: string;
             mappingId: string;
             namespace: string;
@@ -2007,7 +2008,7 @@ export interface components {
         };
         PlanWorkload: {
             /** @enum {string} */
-            action: "restart" | "ask" | "later" | "none" | "refused";
+            action: "restart" | "ask" | "later" | "rename" | "none" | "refused";
             cluster: string;
             clusterId: string;
             cure?: string;
@@ -2132,6 +2133,11 @@ export interface components {
             every?: string;
             /** @description how often a login is tried; daily if not given, or off */
             heartbeat?: string;
+            /**
+             * @description what is done with a mapped Secret that is immutable: refuse (the run stops there), or replace by a Secret of another name, which what reads the old one is told
+             * @enum {string}
+             */
+            immutable?: "refuse" | "replace" | "";
             /** @description accounts that are due at once are spread over it */
             jitter?: string;
             /** @description how old a value may become */
@@ -2468,6 +2474,8 @@ export interface components {
             portForward?: boolean;
             /** @description may renew its own long-lived token */
             renewToken?: boolean;
+            /** @description may make Secrets in place of immutable ones, name them where those were named, and delete those */
+            replace?: boolean;
             /** @description may restart workloads */
             restart?: boolean;
         };
@@ -3685,6 +3693,8 @@ export interface operations {
                 portForward?: boolean;
                 /** @description may renew its own long-lived token */
                 renewToken?: boolean;
+                /** @description may make Secrets in place of immutable ones, name them where those were named, and delete those */
+                replace?: boolean;
             };
             header?: never;
             path?: never;

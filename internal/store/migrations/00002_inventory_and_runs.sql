@@ -268,6 +268,21 @@ CREATE TABLE run_waves (
     PRIMARY KEY (run_id, cluster_id)
 );
 
+-- Which immutable Secrets a run puts others in the place of. The name is stored before the Secret is made.
+CREATE TABLE run_replacements (
+    run_id     TEXT   NOT NULL REFERENCES runs (id),
+    cluster_id TEXT   NOT NULL,
+    namespace  TEXT   NOT NULL,
+    old_name   TEXT   NOT NULL,
+    old_uid    TEXT   NOT NULL,
+    new_name   TEXT   NOT NULL,
+    new_uid    TEXT   NOT NULL, -- empty until it was made and read back
+    gone       BIGINT NOT NULL CHECK (gone IN (0, 1)), -- the old one is deleted
+    PRIMARY KEY (run_id, cluster_id, namespace, old_name)
+);
+CREATE INDEX run_replacements_old ON run_replacements (cluster_id, namespace, old_name);
+CREATE INDEX run_replacements_new ON run_replacements (cluster_id, namespace, new_name);
+
 -- Who held the old value when a run had written the new one; a cluster that is here was asked.
 CREATE TABLE run_censuses (
     run_id     TEXT   NOT NULL REFERENCES runs (id),

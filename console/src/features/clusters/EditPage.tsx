@@ -24,7 +24,7 @@ import { Rights, ScopeForm } from './ScopeForm'
 type Change = Schemas['ClusterChange']
 
 const caOf = ({ trust, ca }: ConnectionDraft) => (trust === 'pem' ? ca : '')
-const sameScope = (a: Schemas['Scope'], b: Schemas['Scope']) => JSON.stringify([[...(a.namespaces ?? [])].sort(), a.access, a.restart ?? false, a.portForward ?? false, a.renewToken ?? false]) === JSON.stringify([[...(b.namespaces ?? [])].sort(), b.access, b.restart ?? false, b.portForward ?? false, b.renewToken ?? false])
+const sameScope = (a: Schemas['Scope'], b: Schemas['Scope']) => JSON.stringify([[...(a.namespaces ?? [])].sort(), a.access, a.restart ?? false, a.portForward ?? false, a.renewToken ?? false, a.replace ?? false]) === JSON.stringify([[...(b.namespaces ?? [])].sort(), b.access, b.restart ?? false, b.portForward ?? false, b.renewToken ?? false, b.replace ?? false])
 
 /** The fields that differ from what is stored, without the name, which is no part of a test. */
 export function changeOf(cluster: Cluster, draft: ConnectionDraft, scope: ScopeDraft, token: string): Change {

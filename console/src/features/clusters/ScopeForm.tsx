@@ -5,7 +5,7 @@ import { iconProps } from '../../ui/icons'
 import { ProblemView } from '../../ui/ProblemView'
 import type { Scope } from './clusters'
 import classes from './Connect.module.css'
-import { rulesOf, type ScopeDraft, scopeFault, scopeOf, useManifest, wordsOf } from './connector'
+import { mayReplace, rulesOf, type ScopeDraft, scopeFault, scopeOf, useManifest, wordsOf } from './connector'
 import { Loading } from './Loading'
 
 /** What the connector may reach and do. */
@@ -34,7 +34,7 @@ export function ScopeForm({ draft, onChange, showFault = false }: { draft: Scope
       </Radio.Group>
       <Radio.Group label="Access" value={draft.access} onChange={(access) => change({ access: access as Scope['access'] })}>
         <Stack gap={8} mt={4}>
-          <Radio value="read-write" label="Read and write" description="Sets single keys of Secrets that you map. Never creates or deletes a Secret." />
+          <Radio value="read-write" label="Read and write" description="Sets single keys of Secrets that you map." />
           <Radio value="read-only" label="Read only" description="Nothing can be written there, so no rotation reaches it." />
         </Stack>
       </Radio.Group>
@@ -43,6 +43,13 @@ export function ScopeForm({ draft, onChange, showFault = false }: { draft: Scope
         description="After a reset, what reads the written keys is restarted and watched until no pod is left from before. Without it Keyturn does not look who reads the keys."
         checked={draft.restart}
         onChange={(event) => change({ restart: event.currentTarget.checked })}
+      />
+      <Checkbox
+        label="May replace immutable Secrets"
+        description="Makes a Secret of another name, names it in what reads the old one, and deletes that, where a policy says so. Without it no Secret is made or deleted."
+        disabled={!mayReplace(draft)}
+        checked={draft.replace && mayReplace(draft)}
+        onChange={(event) => change({ replace: event.currentTarget.checked })}
       />
       <Checkbox
         label="May connect to ports of pods"

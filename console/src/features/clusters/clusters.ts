@@ -24,10 +24,10 @@ export function stateOf(cluster: Pick<Cluster, 'state'>): StateOf<'cluster'> | u
 }
 
 /** What a connector was given rights for, as a person says it. */
-export function scopeText({ namespaces, access, restart, portForward }: Scope): string {
+export function scopeText({ namespaces, access, restart, portForward, replace }: Scope): string {
   const names = namespaces ?? []
   const where = names.length === 0 ? 'the whole cluster' : names.length === 1 ? `namespace ${names[0]}` : `namespaces ${names.join(', ')}`
-  return `${access} in ${where}, ${restart ? 'may restart workloads' : 'may not restart workloads'}${portForward ? ', may connect to ports of pods' : ''}`
+  return `${access} in ${where}, ${restart ? 'may restart workloads' : 'may not restart workloads'}${replace ? ', may replace immutable Secrets' : ''}${portForward ? ', may connect to ports of pods' : ''}`
 }
 
 /** Whether a fetch or sync goes on. */

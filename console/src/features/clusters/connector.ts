@@ -11,9 +11,10 @@ export interface ScopeDraft {
   restart: boolean
   portForward: boolean
   renewToken: boolean
+  replace: boolean
 }
 
-export const firstScope: ScopeDraft = { whole: false, namespaces: [], access: 'read-write', restart: true, portForward: false, renewToken: false }
+export const firstScope: ScopeDraft = { whole: false, namespaces: [], access: 'read-write', restart: true, portForward: false, renewToken: false, replace: false }
 
 const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/
 
@@ -30,13 +31,17 @@ export function wordsOf(tags: readonly string[]): string[] {
   return [...new Set(tags.flatMap((tag) => tag.split(/[,\s]+/)).filter(Boolean))]
 }
 
-export function scopeOf({ whole, namespaces, access, restart, portForward, renewToken }: ScopeDraft): Scope {
-  return { namespaces: whole ? [] : [...namespaces], access, restart, portForward, ...(renewToken && { renewToken }) }
+/** Who replaces immutable Secrets writes Secrets and restarts what reads them. */
+export const mayReplace = ({ access, restart }: ScopeDraft) => access === 'read-write' && restart
+
+export function scopeOf(draft: ScopeDraft): Scope {
+  const { whole, namespaces, access, restart, portForward, renewToken, replace } = draft
+  return { namespaces: whole ? [] : [...namespaces], access, restart, portForward, ...(renewToken && { renewToken }), ...(replace && mayReplace(draft) && { replace }) }
 }
 
-export function draftOf({ namespaces, access, restart, portForward, renewToken }: Scope): ScopeDraft {
+export function draftOf({ namespaces, access, restart, portForward, renewToken, replace }: Scope): ScopeDraft {
   const names = namespaces ?? []
-  return { whole: names.length === 0, namespaces: names, access, restart: restart ?? false, portForward: portForward ?? false, renewToken: renewToken ?? false }
+  return { whole: names.length === 0, namespaces: names, access, restart: restart ?? false, portForward: portForward ?? false, renewToken: renewToken ?? false, replace: replace ?? false }
 }
 
 /** One line of rights with the reason that the manifest gives for it. */
@@ -70,10 +75,11 @@ export function rulesOf(manifest: string): Rule[] {
 }
 
 /** The address that answers with the manifest as a file. */
-export function manifestAddress({ namespaces, access, restart, portForward, renewToken }: Scope): string {
+export function manifestAddress({ namespaces, access, restart, portForward, renewToken, replace }: Scope): string {
   const query = new URLSearchParams({ access, restart: String(restart ?? false) })
   if (portForward) query.set('portForward', 'true')
   if (renewToken) query.set('renewToken', 'true')
+  if (replace) query.set('replace', 'true')
   if (namespaces?.length) query.set('namespaces', namespaces.join(','))
   return `/api/v1/connector?${query.toString()}`
 }
@@ -86,7 +92,7 @@ export function useManifest(scope: Scope, enabled: boolean) {
     queryFn: async ({ signal }) =>
       bodyOf(
         await api.GET('/api/v1/connector', {
-          params: { query: { namespaces: scope.namespaces?.length ? scope.namespaces : undefined, access: scope.access, restart: scope.restart, portForward: scope.portForward, renewToken: scope.renewToken } },
+          params: { query: { namespaces: scope.namespaces?.length ? scope.namespaces : undefined, access: scope.access, restart: scope.restart, portForward: scope.portForward, renewToken: scope.renewToken, replace: scope.replace } },
           querySerializer: { array: { style: 'form', explode: false } },
           parseAs: 'text',
           signal,

@@ -26,6 +26,7 @@ export function PlanKeys({ keys }: { keys: readonly PlanKey[] }) {
               <td data-label="Key"><code><bdi>{key.key}</bdi></code></td>
               <td>
                 <StateWord object="key" state={key.state} />
+                {key.instead && <div className={classes.quiet}>The Secret is immutable: <bdi>{key.instead}</bdi> takes its place.</div>}
                 {key.reason && <div className={classes.quiet}>{sentence(key.reason)}</div>}
                 {key.cure && <div className={classes.quiet}><b>What to do now:</b> {sentence(key.cure)}</div>}
               </td>

@@ -52,12 +52,12 @@ export function waveClusters({ waves = 0, keys: all }: Pick<Plan, 'waves' | 'key
   })
 }
 
-const actions: Record<string, string> = { restart: 'is restarted', ask: 'waits until somebody resumes the run', later: 'its next pods have the new value', none: 'is left alone', refused: 'may not be restarted: the run would stop there' }
+const actions: Record<string, string> = { restart: 'is restarted', ask: 'waits until somebody resumes the run', later: 'its next pods have the new value', rename: 'is told the new Secret’s name', none: 'is left alone', refused: 'may not be restarted: the run would stop there' }
 
 /** What becomes of a workload. */
 export const actionText = ({ action }: Pick<PlanWorkload, 'action'>) => actions[action] ?? action
 
-const rank = ['refused', 'ask', 'restart', 'later', 'none']
+const rank = ['refused', 'ask', 'restart', 'rename', 'later', 'none']
 
 /** The workloads with those first that keep a run from its end. */
 export function worstWorkloads(all: readonly PlanWorkload[]): PlanWorkload[] {

@@ -89,6 +89,7 @@ function Rules({ policy }: { policy: Policy }) {
       <Fact label="Clusters">{wavesText(r) ?? 'all at once'}</Fact>
       <Fact label="Restarts">{restartsText(r) ?? 'all at once'}</Fact>
       <Fact label="A stuck run">{r.onStuck === 'rollback' ? 'is rolled back, if that locks nobody out' : 'waits for somebody'}</Fact>
+      <Fact label="Immutable Secrets">{r.immutable === 'replace' ? 'are replaced by others of another name' : 'stop a run'}</Fact>
       <Fact label="A value">{valueText(p)}, {bitsText(policy.entropyBits)}{p.forbidName && '; never with the account’s name'}{(p.forbid ?? []).length > 0 && `; without ${(p.forbid ?? []).length === 1 ? 'one forbidden text' : `${(p.forbid ?? []).length} forbidden texts`}`}</Fact>
       <Fact label="History">{policy.history === 0 ? 'a new value may be any' : `a new value is none of the last ${policy.history}`}</Fact>
       {policy.createdAt && <Fact label="Made"><Time at={policy.createdAt} /></Fact>}

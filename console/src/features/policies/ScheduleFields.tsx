@@ -179,6 +179,13 @@ export function RestartFields({ draft, onChange, errorOf }: FieldsProps) {
         onChange={(event) => onChange({ onStuck: event.currentTarget.checked ? 'rollback' : '' })}
         error={errorOf('onStuck')}
       />
+      <Checkbox
+        label="Replace immutable Secrets"
+        description="By a Secret of another name, which what reads the old one is told. The connector needs the right to. Otherwise a run stops there."
+        checked={draft.immutable === 'replace'}
+        onChange={(event) => onChange({ immutable: event.currentTarget.checked ? 'replace' : '' })}
+        error={errorOf('immutable')}
+      />
     </fieldset>
   )
 }

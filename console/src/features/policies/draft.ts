@@ -22,6 +22,7 @@ export const labels = {
   restartOrder: 'Order of restarts',
   restartWindows: 'Windows for restarts',
   onStuck: 'A run that is stuck',
+  immutable: 'Immutable Secrets',
   length: 'Length',
   alphabets: 'Characters',
   usual: 'Usual exclusions',
@@ -76,7 +77,7 @@ export function draftOf(policy: Pick<Policy, 'name' | 'description' | 'password'
     every: text(r.every), cron: text(r.cron), maxAge: text(r.maxAge), onReveal: text(r.onReveal), zone: text(r.zone), windows: list(r.windows),
     blackouts: blackoutsText((r.blackouts ?? []).map(({ from, to, why = '' }) => ({ from, to, why }))),
     jitter: text(r.jitter), heartbeat: text(r.heartbeat), reconcile: list(r.reconcile), rehearse: text(r.rehearse), canary: list(r.canary), waveSize: text(r.waveSize), wavePause: text(r.wavePause),
-    restartOrder: list(r.restartOrder), restartWindows: list(r.restartWindows), onStuck: text(r.onStuck),
+    restartOrder: list(r.restartOrder), restartWindows: list(r.restartWindows), onStuck: text(r.onStuck), immutable: text(r.immutable),
     length: text(p.length), alphabets: list(p.alphabets), usual: p.exclude === undefined ? 'yes' : '', exclude: text(p.exclude), require: requireText(p.require), first: list(p.first), words: text(p.words),
     separator: text(p.separator), forbid: list(p.forbid), forbidName: p.forbidName ? 'yes' : '',
   }
@@ -95,7 +96,7 @@ export function rotationOf(d: Draft): Rotation {
     every: maybe(d.every), cron: maybe(d.cron), maxAge: maybe(d.maxAge), onReveal: maybe(d.onReveal), zone: maybe(d.zone), windows: many(d.windows),
     blackouts: blackouts.length === 0 ? undefined : blackouts.map(({ from, to, why }) => ({ from, to, why: maybe(why) })),
     jitter: maybe(d.jitter), heartbeat: maybe(d.heartbeat), reconcile: many(d.reconcile), rehearse: maybe(d.rehearse), canary: many(d.canary), waveSize: maybe(d.waveSize), wavePause: maybe(d.wavePause),
-    restartOrder: many(d.restartOrder), restartWindows: many(d.restartWindows), onStuck: d.onStuck === 'rollback' ? 'rollback' : undefined,
+    restartOrder: many(d.restartOrder), restartWindows: many(d.restartWindows), onStuck: d.onStuck === 'rollback' ? 'rollback' : undefined, immutable: d.immutable === 'replace' || d.immutable === 'refuse' ? d.immutable : undefined,
   }
 }
 

@@ -31,7 +31,7 @@ test('a draft gives back what it was made from', () => {
   // The form sends rules as a whole: one that it does not know would be lost. Naming each here makes the compiler notice.
   const all = policy({
     password: { length: 20, alphabets: ['lower', 'digits'], exclude: '', require: { lower: 2, digits: 0 }, first: ['lower'], forbid: ['acme, inc', 'orders'], forbidName: true },
-    rotation: { cron: '30 3 * * sun', zone: 'UTC', windows: ['22:00-04:00', 'Sat 00:00-Mon 00:00'], blackouts: [{ from: '2026-12-24T00:00:00Z', to: '2026-12-27T00:00:00Z', why: 'holidays' }], jitter: '6h', maxAge: '90d', onReveal: '8h', heartbeat: 'off', reconcile: ['refused'], rehearse: '12h', canary: ['stage-*', 'test'], waveSize: '3', wavePause: '30m', restartOrder: ['*/StatefulSet/*'], restartWindows: ['Sat 02:00-Sat 05:00'], onStuck: 'rollback' } satisfies Required<Omit<Rotation, 'every'>>,
+    rotation: { cron: '30 3 * * sun', zone: 'UTC', windows: ['22:00-04:00', 'Sat 00:00-Mon 00:00'], blackouts: [{ from: '2026-12-24T00:00:00Z', to: '2026-12-27T00:00:00Z', why: 'holidays' }], jitter: '6h', maxAge: '90d', onReveal: '8h', heartbeat: 'off', reconcile: ['refused'], rehearse: '12h', canary: ['stage-*', 'test'], waveSize: '3', wavePause: '30m', restartOrder: ['*/StatefulSet/*'], restartWindows: ['Sat 02:00-Sat 05:00'], onStuck: 'rollback', immutable: 'replace' } satisfies Required<Omit<Rotation, 'every'>>,
   })
   expect(rotationOf(draftOf(all))).toEqual(all.rotation)
   expect(passwordOf(draftOf(all))).toEqual(all.password)
