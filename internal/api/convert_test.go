@@ -212,9 +212,9 @@ func TestARunSaysWhatItReplaced(t *testing.T) {
 		return rotation.Replacement{RunID: "r", ClusterID: "c1", Namespace: "shop", Old: "db", OldUID: "u", New: "db-1", NewUID: newUID, Gone: gone}
 	}
 	for want, r := range map[string]rotation.Replacement{
-		"The Secret prod-eu/shop/db-1 is to take the place of prod-eu/shop/db, which is immutable":                                             at("", false),
-		"The Secret prod-eu/shop/db-1 has taken the place of prod-eu/shop/db, which is immutable and is there until nothing names it any more": at("v", false),
-		"The Secret prod-eu/shop/db-1 has taken the place of prod-eu/shop/db, which was immutable and is deleted":                              at("v", true),
+		"The Secret prod-eu/shop/db-1 is to take the place of prod-eu/shop/db, which is immutable.":                                             at("", false),
+		"The Secret prod-eu/shop/db-1 has taken the place of prod-eu/shop/db, which is immutable and is there until nothing names it any more.": at("v", false),
+		"The Secret prod-eu/shop/db-1 has taken the place of prod-eu/shop/db, which was immutable and is deleted.":                              at("v", true),
 	} {
 		if got := replacedFacts([]rotation.Replacement{r, at("", true)}, writes); len(got) != 1 || got[0] != want {
 			t.Errorf("%q, want %q", got, want)

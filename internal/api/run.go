@@ -132,27 +132,6 @@ func (s *Server) run(ctx context.Context, c call, id string) (*answer[client.Run
 	return &answer[client.Run]{ETag: etag(out.Rev), Body: out}, nil
 }
 
-// replacedFacts say which Secrets have taken the place of immutable ones.
-func replacedFacts(replaced []rotation.Replacement, writes []client.RunWrite) []string {
-	clusters := map[string]string{}
-	for _, w := range writes {
-		clusters[w.ClusterID] = w.Cluster + "/"
-	}
-	var out []string
-	for _, r := range replaced {
-		now, before := clusters[r.ClusterID]+r.Namespace+"/"+r.New, clusters[r.ClusterID]+r.Namespace+"/"+r.Old
-		switch {
-		case r.NewUID != "" && r.Gone:
-			out = append(out, sentence("the Secret "+now+" has taken the place of "+before+", which was immutable and is deleted"))
-		case r.NewUID != "":
-			out = append(out, sentence("the Secret "+now+" has taken the place of "+before+", which is immutable and is there until nothing names it any more"))
-		case !r.Gone:
-			out = append(out, sentence("the Secret "+now+" is to take the place of "+before+", which is immutable"))
-		}
-	}
-	return out
-}
-
 // proofs returns the audit event of each step that the run has stored, the last one where a step was stored twice.
 func (s *Server) proofs(ctx context.Context, run rotation.Run) (map[rotation.Step]store.AuditEntry, error) {
 	by := map[rotation.Step]store.AuditEntry{}

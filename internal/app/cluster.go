@@ -216,11 +216,8 @@ func (w clusterWriter) MayReplace() bool {
 // Replace implements rotation.Cluster.
 func (w clusterWriter) Replace(ctx context.Context, old rotation.Seen, made rotation.Made, data map[string]vault.Value) (rotation.Seen, error) {
 	stored, err := w.conn.ReplaceSecret(ctx, asRead(old), kube.Replacement(made), data)
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
-		return rotation.Seen{}, f.WithCode(rotation.NameTaken)
-	}
 	if err != nil {
-		return rotation.Seen{}, err
+		return rotation.Seen{}, taken(err)
 	}
 	return seen(stored), nil
 }
@@ -228,13 +225,18 @@ func (w clusterWriter) Replace(ctx context.Context, old rotation.Seen, made rota
 // TryReplace implements rotation.Cluster.
 func (w clusterWriter) TryReplace(ctx context.Context, old rotation.Seen, made rotation.Made, data map[string]vault.Value) (rotation.Seen, error) {
 	stored, err := w.conn.TryReplaceSecret(ctx, asRead(old), kube.Replacement(made), data)
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
-		return rotation.Seen{}, f.WithCode(rotation.NameTaken)
-	}
 	if err != nil {
-		return rotation.Seen{}, tried(err)
+		return rotation.Seen{}, tried(taken(err))
 	}
 	return seen(stored), nil
+}
+
+// taken gives a name that another Secret has the code by which a run takes the next.
+func taken(err error) error {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
+		return f.WithCode(rotation.NameTaken)
+	}
+	return err
 }
 
 // Delete implements rotation.Cluster.

@@ -86,7 +86,7 @@ const (
 // unmakeable are types of Secrets whose data the cluster fills in, so that a copy is not what it says.
 var unmakeable = []string{"kubernetes.io/service-account-token", "bootstrap.kubernetes.io/token"}
 
-// mayReplace is what stands in the way of replacing an immutable Secret whose keys w are.
+// mayReplace is whether an immutable Secret may be replaced, and if not for want of what.
 type mayReplace int
 
 const (
@@ -125,6 +125,7 @@ func (w *Write) isFixed(seen Seen) bool {
 	return reason != ""
 }
 
+// fixed says why it is not replaced, and what to do; nothing if it is.
 func (w *Write) fixed(seen Seen) (reason, cure string) {
 	owner, held := seen.reconciler()
 	base, n := seen.numbered()
@@ -134,7 +135,7 @@ func (w *Write) fixed(seen Seen) (reason, cure string) {
 			"have the policy say so (--immutable replace), or remove the mapping and resume; then make the Secret anew without immutable, sync the cluster and map the key again"
 	case w.replace == replaceNoRight:
 		return "the Secret is immutable, and the connector has no right to replace it",
-			"edit the cluster so that it may (keyturn cluster edit --replace) and apply the manifest for that (keyturn cluster config --replace), then resume"
+			"apply the manifest that gives it (keyturn cluster config --restart --replace), say so (keyturn cluster edit CLUSTER --replace), then resume"
 	case held:
 		return "the Secret is immutable and belongs to " + owner.Name, owner.Advice
 	case slices.Contains(unmakeable, seen.Type):
