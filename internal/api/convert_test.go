@@ -3,6 +3,8 @@ package api
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/fault"
+	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
@@ -218,6 +221,25 @@ func TestARunSaysWhatItReplaced(t *testing.T) {
 	} {
 		if got := replacedFacts([]rotation.Replacement{r, at("", true)}, writes); len(got) != 1 || got[0] != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestAScopeComesBackAsItWasSent(t *testing.T) {
+	for _, s := range []client.Scope{
+		{Access: "read-only"}, {Namespaces: []string{"shop"}, Access: "read-write", Restart: true, PortForward: true, RenewToken: true, Replace: true},
+	} {
+		if got := scopeOf(scopeIn(s)); !reflect.DeepEqual(got, s) {
+			t.Errorf("%+v, want %+v", got, s)
+		}
+	}
+	e := newEstate(t)
+	admin := "Bearer " + e.session(e.user("root", identity.Administrator)).Text()
+	for query, want := range map[string]int{
+		"namespaces=shop&access=read-write&restart=true&replace=true": http.StatusOK, "namespaces=shop&access=read-write&replace=true": http.StatusUnprocessableEntity,
+	} {
+		if got := e.send(http.MethodGet, "/connector?"+query, nil, "Authorization", admin); got.status != want {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
 		}
 	}
 }

@@ -37,14 +37,15 @@ func TestPolicies(t *testing.T) {
 	words, history := 4, 5
 	var p client.Policy
 	decode(t, as(admin, http.MethodPost, "/policies", client.NewPolicy{Name: "prod", Password: client.PolicyPassword{Words: &words}, History: 3,
-		Rotation: client.PolicyRotation{Every: "30d", Windows: []string{"Fri 20:00-Sat 04:00"}, OnReveal: "8h", Reconcile: []string{"refused"}}}, http.StatusCreated).body, &p)
-	if p.Password.Words == nil || *p.Password.Words != 4 || p.History != 3 || p.Rotation.Every != "30d" || p.EntropyBits == 0 || !p.Can["assign"].Allowed || p.BuiltIn {
+		Rotation: client.PolicyRotation{Every: "30d", Windows: []string{"Fri 20:00-Sat 04:00"}, OnReveal: "8h", Reconcile: []string{"refused"}, Immutable: "replace"}}, http.StatusCreated).body, &p)
+	if p.Password.Words == nil || *p.Password.Words != 4 || p.History != 3 || p.Rotation.Every != "30d" || p.Rotation.Immutable != "replace" || p.EntropyBits == 0 || !p.Can["assign"].Allowed || p.BuiltIn {
 		t.Errorf("%+v", p)
 	}
 	bad := as(admin, http.MethodPatch, "/policies/prod", client.PolicyChange{Rotation: &client.PolicyRotation{Cron: "never"}}, http.StatusUnprocessableEntity, "If-Match", `"1"`)
 	if !strings.Contains(string(bad.body), "cron") {
 		t.Errorf("%s", bad.body)
 	}
+	as(admin, http.MethodPatch, "/policies/prod", client.PolicyChange{Rotation: &client.PolicyRotation{Immutable: "break"}}, http.StatusUnprocessableEntity, "If-Match", `"1"`)
 	decode(t, as(admin, http.MethodPatch, "/policies/prod", client.PolicyChange{History: &history}, http.StatusOK, "If-Match", `"1"`).body, &p)
 	if p.Rev != 2 || p.History != 5 || p.Rotation.OnReveal != "8h" {
 		t.Errorf("%+v", p)

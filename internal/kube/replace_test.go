@@ -73,7 +73,15 @@ func TestWithoutTheRightNothingIsReplaced(t *testing.T) {
 	const ns = "replace-denied"
 	newNamespace(t, ns)
 	kubectl(t, frozen, "-n", ns, "create", "-f", "-")
-	conn := narrow(t, Scope{Namespaces: []string{ns}, ReadWrite: true, Restart: true})
+	has, wants := Scope{Namespaces: []string{ns}, ReadWrite: true, Restart: true}, Scope{Namespaces: []string{ns}, ReadWrite: true, Restart: true, Replace: true}
+	conn := narrow(t, has)
+	report := Check(t.Context(), connector(t, has), wants)
+	if want := (Right{Verb: "create", Resource: "secrets", Namespace: ns}); report.OK() || len(report.Missing) != 8 || report.Missing[0] != want {
+		t.Errorf("the check: %v", report.Missing)
+	}
+	if more, err := MissingManifest(wants, report.Missing); err != nil || !strings.Contains(string(more), "verbs: [create, delete]") || strings.Contains(string(more), "serviceaccounts/token") {
+		t.Errorf("what adds it: %s, %v", more, err)
+	}
 	old, err := conn.GetSecret(t.Context(), ns, "db")
 	if err != nil {
 		t.Fatal(err)
