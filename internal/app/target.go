@@ -65,7 +65,8 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 			return nil, err
 		}
 	}
-	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
+	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, policy: t.Policy,
+		overlaps: account.Current != 0 && (account.Strategy == "" || account.Strategy == string(rotation.Overlap))}
 	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
 		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
 			return nil, err
@@ -128,6 +129,7 @@ type accountTarget struct {
 	at        target.Connection
 	policy    func(ctx context.Context, accountID string) (string, error)
 	reconcile *target.Login
+	overlaps  bool // it is to take two values during a run, where its type can
 }
 
 func (a accountTarget) Remote() bool {
@@ -178,7 +180,11 @@ func (a accountTarget) Rehearse(ctx context.Context, old vault.Value) (string, e
 		return "", fault.New(fault.Conflict, "%s cannot tell without changing something whether the value may be changed", a.kind.Spec().Name).
 			WithCode(rotation.NotProvable).WithCure("reset the account once, in a window, to see that it works")
 	}
-	proved, err := r.Rehearse(ctx, a.at, a.by(old), a.name)
+	rehearse := r.Rehearse
+	if o, ok := a.kind.(target.OverlapRehearser); ok && a.overlaps && a.Overlaps() {
+		rehearse = o.RehearseOverlap
+	}
+	proved, err := rehearse(ctx, a.at, a.by(old), a.name)
 	if target.OutcomeOf(err) == target.Unsupported {
 		f := target.Fault(err)
 		if known, ok := errors.AsType[*fault.Error](f); ok {

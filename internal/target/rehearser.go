@@ -12,3 +12,11 @@ type Rehearser interface {
 	// would fail, Unsupported when this system cannot tell, Unreachable when nothing was learnt.
 	Rehearse(ctx context.Context, c Connection, by Login, account string) (string, error)
 }
+
+// OverlapRehearser is a Rehearser and an [Overlapper] that asks for more when an account is to take two values than when its
+// value is replaced.
+type OverlapRehearser interface {
+	Rehearser
+	// RehearseOverlap is Rehearse for [Overlapper.Add].
+	RehearseOverlap(ctx context.Context, c Connection, by Login, account string) (string, error)
+}

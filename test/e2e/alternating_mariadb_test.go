@@ -25,7 +25,7 @@ func TestAPairOnMariaDB(t *testing.T) {
 	w.facts.Clusters, w.facts.IDs = map[string]pagesCluster{}, map[string]string{}
 	w.admin = w.as(client.NewValue(w.setUp(rand.Text())))
 	plane, ctx := bed.clusters.Planes[0], t.Context()
-	for _, name := range []string{"turn_a", "turn_b", "keyturn"} {
+	for _, name := range []string{"turn_a", "turn_b", "keyturn", "alone"} {
 		w.values[name] = rand.Text()
 		must(t, m.run(fmt.Sprintf("CREATE USER %s IDENTIFIED VIA mysql_native_password USING PASSWORD('%s')", name, w.values[name])))
 	}
@@ -44,6 +44,20 @@ func TestAPairOnMariaDB(t *testing.T) {
 	must(t, err)
 	repairer, err := w.admin.AddAccount(ctx, "maria", client.NewAccount{Name: "keyturn", Value: client.NewValue(w.values["keyturn"])})
 	must(t, err)
+	// Without the reconcile account an account that changes itself cannot take two values at once, which is its strategy.
+	alone, err := w.admin.AddAccount(ctx, "maria", client.NewAccount{Name: "alone", Value: client.NewValue(w.values["alone"])})
+	must(t, err)
+	if r := w.rehearsed(alone.ID); r.State != "not_ready" || !strings.Contains(r.Reason, "may not change") {
+		t.Errorf("the rehearsal of an overlap by the account itself: %+v", r)
+	}
+	alone, err = w.admin.Account(ctx, alone.ID)
+	must(t, err)
+	single := "single"
+	_, err = w.admin.UpdateAccount(ctx, alone.ID, alone.Rev, client.AccountChange{Strategy: &single})
+	must(t, err)
+	if r := w.rehearsed(alone.ID); r.State != "ready" {
+		t.Errorf("the rehearsal of a change by the account itself: %+v", r)
+	}
 	_, err = w.admin.UpdateResource(ctx, made.ID, made.Rev, client.ResourceChange{ReconcileAccountID: &repairer.ID})
 	must(t, err)
 	pair, err := w.admin.AddAccount(ctx, "maria", client.NewAccount{Name: "turn_a", Pair: "turn_b", Value: client.NewValue(w.values["turn_a"])})
@@ -59,13 +73,7 @@ func TestAPairOnMariaDB(t *testing.T) {
 		must(t, err)
 	}
 
-	rehearsed, err := w.admin.Rehearse(ctx, pair.ID)
-	must(t, err)
-	w.eventually("the pair is rehearsed", func() bool {
-		rehearsed, err = w.admin.Rehearsal(ctx, pair.ID)
-		must(t, err)
-		return rehearsed.State != "running"
-	})
+	rehearsed := w.rehearsed(pair.ID)
 	if rehearsed.State != "ready" || !strings.Contains(fmt.Sprintf("%+v", rehearsed), "because of its name alone") {
 		t.Errorf("the rehearsal: %+v", rehearsed)
 	}
@@ -103,6 +111,19 @@ func TestAPairOnMariaDB(t *testing.T) {
 	if stopped.Step != "planned" || stopped.New != 0 || !strings.Contains(stopped.Reason, "nly turn_a has DELETE on `shop`.*") {
 		t.Errorf("the stopped run: %+v", stopped)
 	}
+}
+
+// rehearsed rehearses an account and returns what came of it.
+func (w *pagesWorld) rehearsed(account string) (r client.Rehearsal) {
+	w.t.Helper()
+	_, err := w.admin.Rehearse(w.t.Context(), account)
+	must(w.t, err)
+	w.eventually("the account is rehearsed", func() bool {
+		r, err = w.admin.Rehearsal(w.t.Context(), account)
+		must(w.t, err)
+		return r.State != "running"
+	})
+	return r
 }
 
 // mariaDB is a real server of one test.

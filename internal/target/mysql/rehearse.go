@@ -12,6 +12,16 @@ import (
 // refuses because of the name. It would look at the hash only after that, so its policy is read. An account that changes
 // itself needs no right.
 func (t *Target) Rehearse(ctx context.Context, c target.Connection, by target.Login, account string) (string, error) {
+	return t.rehearse(ctx, c, by, account, false)
+}
+
+// RehearseOverlap implements target.OverlapRehearser: SET PASSWORD takes one value alone, so that an account that is to take
+// two needs the right of ALTER USER even for itself.
+func (t *Target) RehearseOverlap(ctx context.Context, c target.Connection, by target.Login, account string) (string, error) {
+	return t.rehearse(ctx, c, by, account, true)
+}
+
+func (t *Target) rehearse(ctx context.Context, c target.Connection, by target.Login, account string, overlap bool) (string, error) {
 	a, err := parseAccount(account)
 	if err != nil {
 		return "", err
@@ -40,7 +50,7 @@ func (t *Target) Rehearse(ctx context.Context, c target.Connection, by target.Lo
 	if err := s.takesHashes(ctx); err != nil {
 		return "", err
 	}
-	if self && len(u.methods) == 1 {
+	if self && len(u.methods) == 1 && !overlap {
 		if err := s.writable(ctx); err != nil {
 			return "", err
 		}

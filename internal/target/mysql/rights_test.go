@@ -129,6 +129,10 @@ func rehearsals(t *testing.T, s *server, rec target.Login) {
 	if after := s.dump(t); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
+	for name, by := range map[string]target.Login{"rec": rec, "tried": l} {
+		_, err := own.RehearseOverlap(ctx, at, by, "tried")
+		check(t, "overlap by "+name, map[string]target.Outcome{"tried": target.NotPermitted}[name], err)
+	}
 	s.addValue(t, "tried", "value-2")
 	rehearse("two values", "", target.NotPermitted)
 	check(t, "as it was", "", own.Verify(ctx, at, l))
