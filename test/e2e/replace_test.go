@@ -98,6 +98,18 @@ func (f frozen) rights(scope inventory.Scope) {
 	}
 }
 
+// follows has the account's policy say what is done with immutable Secrets.
+func (f frozen) follows(says rotation.Immutable) {
+	f.t.Helper()
+	s := f.open(f.t)
+	defer s.Close()
+	all, err := s.Policies(f.t.Context())
+	must(f.t, err)
+	p := all[0]
+	p.Rules.Immutable = says
+	must(f.t, s.UpdatePolicy(f.t.Context(), p, p.Rev, happened("policy.update")))
+}
+
 func replacing() inventory.Scope {
 	return inventory.Scope{Namespaces: []string{"shop"}, ReadWrite: true, Restart: true, Replace: true}
 }
@@ -217,13 +229,7 @@ func TestAnImmutableSecretStopsARunUnlessPolicyAndRightsAllowIt(t *testing.T) {
 			scope.Replace = tt.replace
 			f := newFrozen(t, "sqlite", name, scope)
 			f.immutable = string(tt.policy)
-			s := f.open(t)
-			policy, err := s.Policies(t.Context())
-			must(t, err)
-			p := policy[0]
-			p.Rules.Immutable = tt.policy
-			must(t, s.UpdatePolicy(t.Context(), p, p.Rev, happened("policy.update")))
-			must(t, s.Close())
+			f.follows(tt.policy)
 			a := f.ahead(t)
 			f.rights(scope)
 			plan := a.foresee()
@@ -241,7 +247,7 @@ func TestAnImmutableSecretStopsARunUnlessPolicyAndRightsAllowIt(t *testing.T) {
 			if out, err := f.work(t, run, ""); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			s = f.open(t)
+			s := f.open(t)
 			defer s.Close()
 			r, err := s.Run(t.Context(), run)
 			must(t, err)
@@ -311,5 +317,46 @@ func TestAStuckReplacementIsRolledBack(t *testing.T) {
 		if _, password := f.holds(t, at); password != firstPassword {
 			t.Errorf("%s does not hold the first password", at[1])
 		}
+	}
+}
+
+// A plan names the Secret that would be made and everything that would be told of it; a rehearsal tries both, and leaves no trace.
+func TestReplacingIsForeseenAndRehearsed(t *testing.T) {
+	f := newFrozen(t, "sqlite", "frozentried", replacing())
+	f.follows(rotation.ImmutableReplace)
+	a := f.ahead(t)
+	f.rights(replacing())
+	before := a.untouched(firstPassword)
+	plan := a.foresee()
+	actions := map[string]rotation.Action{}
+	for _, w := range plan.Workloads {
+		actions[w.Kind] = w.Action
+	}
+	for kind, want := range map[string]rotation.Action{"Deployment": rotation.ActionRestart, "CronJob": rotation.ActionRename, "ServiceAccount": rotation.ActionRename, "Ingress": rotation.ActionRename} {
+		if actions[kind] != want {
+			t.Errorf("the plan says of the %s %q, want %q", kind, actions[kind], want)
+		}
+	}
+	if plan.Blast.Blocked != 0 || plan.Keys[0].Instead+plan.Keys[1].Instead+plan.Keys[2].Instead != f.secret+"-1" {
+		t.Errorf("the plan: %+v", plan.Keys)
+	}
+	got := a.rehearse()
+	tried := 0
+	for _, step := range got.Steps {
+		if step.State != rotation.StepDone {
+			t.Errorf("%s of %s is %s: %s", step.Name, step.Object, step.State, step.Reason)
+		}
+		if strings.Contains(step.Proved, "a new Secret "+f.secret+"-1") || step.Name == rotation.RehearseRestart {
+			tried++
+		}
+	}
+	if got.State != rotation.Ready || tried != 5 {
+		t.Errorf("%d of 5 were tried; %s: %s", tried, got.State, got.Reason)
+	}
+	if after := a.untouched(firstPassword); after != before {
+		t.Errorf("before: %s\nafter:  %s", before, after)
+	}
+	if left := f.kubectl("", "get", "secrets", f.secret+"-1", "--ignore-not-found", "-o", "name"); left != "" {
+		t.Errorf("%s is left", left)
 	}
 }
