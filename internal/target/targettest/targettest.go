@@ -120,7 +120,7 @@ func Run(t *testing.T, h Harness) {
 }
 
 func (h Harness) context(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
