@@ -78,3 +78,28 @@ func TestPayloads(t *testing.T) {
 		t.Errorf("%d of %d changes", n, len(changes))
 	}
 }
+
+// Whoever looks at an account is told when it was worked out that a login of it will be tried, which comes after the change
+// that it follows from.
+func TestAPlanIsAnnounced(t *testing.T) {
+	h, cfg := &heard{ids: map[string]bool{}}, databases.Postgres(t)
+	cfg.Changed = h.take
+	s, err := store.Open(t.Context(), cfg)
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	a := mapped(t, s, 0)
+	before := planAll(t, s, a.ID)
+	must(t, s.Checked(t.Context(), a.ID, before.CheckAt))
+	time.Sleep(500 * time.Millisecond) // what was announced until now has arrived
+	h.mu.Lock()
+	clear(h.ids)
+	h.mu.Unlock()
+	if p := planAll(t, s, a.ID); p.CheckAt.Equal(before.CheckAt) || !p.NextAt.Equal(before.NextAt) {
+		t.Fatalf("%+v", p)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !h.has(a.ID); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody was told")
+		}
+	}
+}

@@ -118,7 +118,12 @@ func (s *Store) Replan(ctx context.Context, limit int, plan func([]rotation.Poli
 func savePlan(ctx context.Context, tx *Tx, x rotation.Standing, p rotation.Plan) error {
 	_, err := exec(ctx, tx, `UPDATE accounts SET planned = 1, policy_id = $2, because = $3, next_at = $4, next_why = $5, overdue_at = $6, check_at = $7, on_reveal = $8, rehearse_at = $9
 		WHERE id = $1`, p.AccountID, p.PolicyID, p.Because, micro(p.NextAt), p.NextWhy, micro(p.OverdueAt), micro(p.CheckAt), p.OnReveal.Microseconds(), micro(p.RehearseAt))
-	if err == nil && (p.PolicyID != x.Plan.PolicyID || micro(p.NextAt) != micro(x.Plan.NextAt) || micro(p.OverdueAt) != micro(x.Plan.OverdueAt)) {
+	before := x.Plan
+	seen := p.PolicyID != before.PolicyID
+	for _, at := range [][2]time.Time{{p.NextAt, before.NextAt}, {p.OverdueAt, before.OverdueAt}, {p.CheckAt, before.CheckAt}} {
+		seen = seen || micro(at[0]) != micro(at[1])
+	}
+	if err == nil && seen {
 		tx.Changed("account", p.AccountID, 0, x.ResourceID)
 	}
 	return err
