@@ -67,12 +67,14 @@ type Type struct {
 	Verify      bool    `json:"verify"`
 	Change      bool    `json:"change"`
 	Reconcile   bool    `json:"reconcile"`
-	Overlap     bool    `json:"overlap"`     // an account takes its old value beside the new one until every reader has that
-	Alternating bool    `json:"alternating"` // two accounts can be one object that takes turns: their rights can be compared
-	Inside      bool    `json:"inside"`      // can be reached through a cluster
-	MinLength   int     `json:"minLength"`
-	MaxLength   int     `json:"maxLength,omitempty"`
-	Alphabet    string  `json:"alphabet,omitempty"`
+	Overlap     bool    `json:"overlap"` // an account takes its old value beside the new one until every reader has that
+	// OverlapByReconcile says that without a reconcile account of its resource it does so only if it is told to.
+	OverlapByReconcile bool   `json:"overlapByReconcile"`
+	Alternating        bool   `json:"alternating"` // two accounts can be one object that takes turns: their rights can be compared
+	Inside             bool   `json:"inside"`      // can be reached through a cluster
+	MinLength          int    `json:"minLength"`
+	MaxLength          int    `json:"maxLength,omitempty"`
+	Alphabet           string `json:"alphabet,omitempty"`
 }
 
 // Field is one setting of a resource.

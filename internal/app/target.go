@@ -65,13 +65,15 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 			return nil, err
 		}
 	}
-	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, policy: t.Policy,
-		overlaps: account.Current != 0 && (account.Strategy == "" || account.Strategy == string(rotation.Overlap))}
+	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
 	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
 		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
 			return nil, err
 		}
 	}
+	// Without a choice an account takes two values only where that needs no right that it has not.
+	a.overlaps = account.Current != 0 && (account.Strategy == string(rotation.Overlap) ||
+		account.Strategy == "" && (a.Reconciled() || !kind.Spec().Capabilities.OverlapByReconcile))
 	return a, nil
 }
 
@@ -181,7 +183,7 @@ func (a accountTarget) Rehearse(ctx context.Context, old vault.Value) (string, e
 			WithCode(rotation.NotProvable).WithCure("reset the account once, in a window, to see that it works")
 	}
 	rehearse := r.Rehearse
-	if o, ok := a.kind.(target.OverlapRehearser); ok && a.overlaps && a.Overlaps() {
+	if o, ok := a.kind.(target.OverlapRehearser); ok && a.Overlaps() {
 		rehearse = o.RehearseOverlap
 	}
 	proved, err := rehearse(ctx, a.at, a.by(old), a.name)
@@ -217,7 +219,7 @@ func (a accountTarget) Compare(ctx context.Context, value vault.Value, other str
 
 func (a accountTarget) Overlaps() bool {
 	_, ok := a.kind.(target.Overlapper)
-	return ok && a.kind.Spec().Capabilities.Overlap
+	return ok && a.overlaps && a.kind.Spec().Capabilities.Overlap
 }
 
 func (a accountTarget) Add(ctx context.Context, old, next, prepared vault.Value) (rotation.Outcome, error) {

@@ -27,7 +27,7 @@ func NewRegistry(targets ...Target) (*Registry, error) {
 		_, overlaps := t.(Overlapper)
 		_, compares := t.(Comparer)
 		c := s.Capabilities
-		if c.Verify && !verifies || c.Change && !changes || c.Reconcile && !changes || c.Overlap && !overlaps || c.Compare && !compares {
+		if c.Verify && !verifies || c.Change && !changes || c.Reconcile && !changes || c.Overlap && !overlaps || c.OverlapByReconcile && !(c.Overlap && c.Reconcile) || c.Compare && !compares {
 			return nil, fmt.Errorf("target type %q promises more than it implements", s.Type)
 		}
 		r.order = append(r.order, s)

@@ -35,6 +35,8 @@ type Capabilities struct {
 	Change    bool `json:"change"`
 	Reconcile bool `json:"reconcile"`
 	Overlap   bool `json:"overlap"`
+	// OverlapByReconcile: an account has no right to that itself, as a rule, so that a reconcile login does it.
+	OverlapByReconcile bool `json:"overlapByReconcile"`
 	// Compare: the rights of two accounts can be compared, so that they can be a pair.
 	Compare bool `json:"compare"`
 }

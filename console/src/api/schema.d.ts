@@ -2584,6 +2584,7 @@ export interface components {
             minLength: number;
             name: string;
             overlap: boolean;
+            overlapByReconcile: boolean;
             reconcile: boolean;
             type: string;
             verify: boolean;

@@ -52,7 +52,7 @@ func (*Target) Spec() target.Spec {
 			Alphabet:  "printable ASCII; the server takes every other byte too, its clients' settings may not",
 			Forbidden: "\x00\r\n",
 		},
-		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true, Overlap: true, Compare: true},
+		Capabilities: target.Capabilities{Verify: true, Change: true, Reconcile: true, Overlap: true, OverlapByReconcile: true, Compare: true},
 	}
 }
 

@@ -37,9 +37,11 @@ export function strategiesFor(type: string, overlap: boolean, pair = false): { v
 }
 
 /** How the account's next reset goes, in one sentence; nothing where that is not known. */
-export function strategyText(strategy: string | undefined, type: Pick<Schemas['Type'], 'change' | 'overlap'> | undefined): string | undefined {
+export function strategyText(strategy: string | undefined, type: (Pick<Schemas['Type'], 'change' | 'overlap'> & Partial<Pick<Schemas['Type'], 'overlapByReconcile'>>) | undefined): string | undefined {
   const word = strategy || (type === undefined ? '' : type.overlap ? 'overlap' : 'single')
   if (word === '' || type?.change === false || !isStrategy(word)) return undefined
   if (word === 'alternating') return 'A reset changes the login that nobody uses, and moves everybody to it.'
+  // The account does not say whether its resource has a reconcile account.
+  if (!strategy && type?.overlap && type.overlapByReconcile) return 'A reset keeps both values valid until every reader has the new one, if the resource has a reconcile account.'
   return word === 'overlap' ? 'A reset keeps both values valid until every reader has the new one.' : 'A reset takes one value at a time.'
 }
