@@ -22,7 +22,7 @@ import (
 	"github.com/keyturn/keyturn/test/e2e/console/picture"
 )
 
-const consoleTimeout = 15 * time.Minute // in which 200 looks are taken, on a machine that does other things too
+const consoleTimeout = 30 * time.Minute // in which 300 looks are taken, on a machine that does other things too
 
 // consoleStory is one playing of the console's story.
 type consoleStory struct {

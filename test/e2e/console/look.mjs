@@ -4,6 +4,8 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { still } from './still.mjs'
 
+// What of it depends on colours: the rest is the same in both themes of one width.
+const ofColours = { runOnly: { type: 'rule', values: ['color-contrast', 'link-in-text-block'] } }
 const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
 // In which a page is looked at: how wide the window is, and its theme.
 const everyView = [[1280, 'light'], [1280, 'dark'], [390, 'light'], [390, 'dark']]
@@ -91,8 +93,8 @@ export async function openBrowser({ consoleDir, out, looks = true, views: usual 
     const fullPage = !(await covered(page))
     await still(page, () => page.screenshot({ path: join(out, `${name}.png`), fullPage, animations: 'disabled' }))
   }
-  const violations = async (at, rules = {}) => {
-    const found = await page.evaluate(`${axe}; axe.run(${JSON.stringify({ runOnly: tags, rules })})`)
+  const violations = async (at, rules = { runOnly: tags }) => {
+    const found = await page.evaluate(`${axe}; axe.run(${JSON.stringify(rules)})`)
     for (const { id, nodes } of found.violations) faults.push(`${at}: ${id}: ${nodes.map(({ html }) => html.slice(0, 240)).join(' | ')}`)
   }
 
@@ -110,14 +112,16 @@ export async function openBrowser({ consoleDir, out, looks = true, views: usual 
       await drawn()
       const at = `${where}--${colorScheme}--${width}`
       await picture(at)
-      await violations(at)
+      await violations(at, colorScheme === 'dark' ? ofColours : undefined)
       if (await page.evaluate('document.documentElement.scrollWidth > innerWidth')) faults.push(`${at}: the page scrolls sideways`)
     }
     await page.setViewportSize({ width: 1280, height: 800 })
+    // What the system's own colours do to a page, the story has seen.
+    if (views !== everyView) return page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' })
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce', forcedColors: 'active' })
     await drawn()
     // Contrast is the system's there.
-    await violations(`${where}--forced--1280`, { 'color-contrast': { enabled: false } })
+    await violations(`${where}--forced--1280`, { runOnly: tags, rules: { 'color-contrast': { enabled: false } } })
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce', forcedColors: 'none' })
   }
   /** Draws what shows whether this machine draws as another does. */
