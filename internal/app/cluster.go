@@ -48,11 +48,11 @@ var _ rotation.Clusters = (*Clusters)(nil)
 
 // Open implements rotation.Clusters.
 func (c *Clusters) Open(ctx context.Context, id string) (rotation.Cluster, error) {
-	conn, err := c.conn(ctx, id)
+	cluster, err := c.Store.Cluster(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := c.Store.Cluster(ctx, id)
+	conn, err := c.dial(cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +64,12 @@ func (c *Clusters) conn(ctx context.Context, id string) (*kube.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.dial(cluster)
+}
+
+// dial returns the connection to a cluster as it is stored.
+func (c *Clusters) dial(cluster inventory.Cluster) (*kube.Conn, error) {
+	id := cluster.ID
 	if cluster.State == inventory.ClusterRemoved {
 		return nil, removed(cluster.Name)
 	}

@@ -19,7 +19,7 @@ func (c *Clusters) Workloads(ctx context.Context, id string) (rotation.Workloads
 	if err != nil || !cluster.Scope.Restart {
 		return nil, false, err
 	}
-	conn, err := c.conn(ctx, id)
+	conn, err := c.dial(cluster)
 	if err != nil {
 		return nil, false, err
 	}

@@ -90,16 +90,13 @@ func TestAPlanIsAnnounced(t *testing.T) {
 	a := mapped(t, s, 0)
 	before := planAll(t, s, a.ID)
 	must(t, s.Checked(t.Context(), a.ID, before.CheckAt))
-	time.Sleep(500 * time.Millisecond) // what was announced until now has arrived
 	h.mu.Lock()
 	clear(h.ids)
 	h.mu.Unlock()
 	if p := planAll(t, s, a.ID); p.CheckAt.Equal(before.CheckAt) || !p.NextAt.Equal(before.NextAt) {
 		t.Fatalf("%+v", p)
 	}
-	for deadline := time.Now().Add(20 * time.Second); !h.has(a.ID); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody was told")
-		}
+	if !h.has(a.ID) { // a server hears of its own changes before they are answered
+		t.Error("nobody was told")
 	}
 }

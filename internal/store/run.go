@@ -175,6 +175,12 @@ func (s *Store) Mint(ctx context.Context, run rotation.Run, sealed vault.Sealed,
 		if err := saveRun(ctx, tx, run); err != nil {
 			return err
 		}
+		if err := sealedWith(ctx, tx, run.Prepared); err != nil {
+			return err
+		}
+		if _, err := exec(ctx, tx, `UPDATE runs SET prepared = $2 WHERE id = $1`, run.ID, []byte(run.Prepared)); err != nil {
+			return err
+		}
 		if !run.Typed {
 			if err := restageAll(ctx, tx, run.AccountID, inventory.Pending, inventory.Retired); err != nil {
 				return err
@@ -262,11 +268,9 @@ func (s *Store) Sealed(ctx context.Context, accountID string, number int64) (vau
 		`SELECT sealed FROM versions WHERE account_id = $1 AND number = $2`, accountID, number)
 }
 
-// saveRun writes what a worker changes of a run, if the fence is still its own. A run that stops gives its lease back.
+// saveRun writes what a worker changes of a run, if the fence is still its own. A run that stops gives its lease back. What
+// is prepared for the target stays: only Mint makes it, and it may have been sealed again since the worker read it.
 func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
-	if err := sealedWith(ctx, tx, run.Prepared); err != nil {
-		return err
-	}
 	now := time.Now()
 	var ended int64
 	if run.State.Ended() {
@@ -276,10 +280,10 @@ func saveRun(ctx context.Context, tx *Tx, run rotation.Run) error {
 		}
 	}
 	tx.Changed("run", run.ID, 0, run.AccountID)
-	return execOne(ctx, tx, lostLease(), `UPDATE runs SET state = $3, step = $4, begun = $5, new_version = $6, prepared = $7, minted = $8, tries = $9,
-		reason = $10, cure = $11, not_before = $12, updated_at = $13, ended_at = $14, proved = $15, made_under = $16, wave = $17, gives_up = $18,
+	return execOne(ctx, tx, lostLease(), `UPDATE runs SET state = $3, step = $4, begun = $5, new_version = $6, minted = $7, tries = $8,
+		reason = $9, cure = $10, not_before = $11, updated_at = $12, ended_at = $13, proved = $14, made_under = $15, wave = $16, gives_up = $17,
 		lease_until = CASE WHEN $3 = 'running' THEN lease_until ELSE 0 END WHERE id = $1 AND fence = $2`,
-		run.ID, run.Fence, string(run.State), string(run.Step), string(run.Begun), run.New, []byte(run.Prepared), run.Minted, run.Tries,
+		run.ID, run.Fence, string(run.State), string(run.Step), string(run.Begun), run.New, run.Minted, run.Tries,
 		run.Reason, run.Cure, micro(run.NotBefore), micro(now), ended, flag(run.Proved), run.MadeUnder, run.Wave, flag(run.GivesUp))
 }
 

@@ -77,6 +77,7 @@ func TestARunIsStoredStepByStep(t *testing.T) {
 		must(t, s.Begin(ctx, run, rotation.Minted))
 		run.Step, run.Begun, run.New, run.Minted, run.Prepared = rotation.Minted, rotation.Minted, 2, 1, vault.Sealed("prepared")
 		must(t, s.Mint(ctx, run, vault.Sealed("sealed 2"), happened("run.minted")))
+		run.Prepared = vault.Sealed("as it was before it was sealed again") // which the worker does not hear of
 		run.Step, run.Begun = rotation.Applied, rotation.Applied
 		must(t, s.Advance(ctx, run, happened("run.applied")))
 		run.Step, run.Begun, run.Proved = rotation.Verified, rotation.Verified, true

@@ -17,7 +17,7 @@ export function EditStrategy({ account, type, opened, onClose }: { account: Acco
   const say = useToast()
   // What is stored is offered also while it is not known what the type can.
   const pairs = type?.alternating ?? account.strategy === 'alternating'
-  const choices = strategiesFor(type?.name ?? account.resourceType, type?.overlap ?? account.strategy === 'overlap', pairs)
+  const choices = strategiesFor(type?.name ?? account.resourceType, type?.overlap ?? account.strategy === 'overlap', pairs, type?.overlapByReconcile)
   return (
     <EditDialog
       opened={opened}

@@ -25,11 +25,12 @@ export function strategyLabel(word: string): string {
   return word === '' ? 'best the type can' : isStrategy(word) ? strategies[word].label : word
 }
 
-/** What may be chosen for an account of a type that can hold two values, or not, and of which two logins can take turns, or not. */
-export function strategiesFor(type: string, overlap: boolean, pair = false): { value: Strategy | ''; label: string; means: string }[] {
+/** What may be chosen for an account of a type that can hold two values, or not, and of which two logins can take turns, or
+ * not. `byReconcile`: two values take a reconcile account, or that somebody chooses them. */
+export function strategiesFor(type: string, overlap: boolean, pair = false, byReconcile = false): { value: Strategy | ''; label: string; means: string }[] {
   const best = strategies[overlap ? 'overlap' : 'single']
   return [
-    { value: '', label: strategyLabel(''), means: `For ${type}: ${best.label}.` },
+    { value: '', label: strategyLabel(''), means: `For ${type}: ${best.label}${overlap && byReconcile ? ', if the resource has a reconcile account' : ''}.` },
     { value: 'single', ...strategies.single },
     ...(overlap ? [{ value: 'overlap' as const, ...strategies.overlap }] : []),
     ...(pair ? [{ value: 'alternating' as const, ...strategies.alternating }] : []),

@@ -102,7 +102,7 @@ function Accounts({ restore, onCheck }: { restore: Restore; onCheck: ((id: strin
           <tbody>{shown.map((account) => <Account key={account.id} account={account} onCheck={onCheck} />)}</tbody>
         </table>
       </div>
-      {rows.length > shown.length && <p className={classes.muted}>The first {count(shown.length)} of {count(rows.length)}; choose a state above, or use <code>keyturn restore list</code>.</p>}
+      {rows.length > shown.length && <p className={parts.muted}>The first {count(shown.length)} of {count(rows.length)}; choose a state above, or use <code>keyturn restore list</code>.</p>}
     </section>
   )
 }
@@ -112,12 +112,12 @@ function Account({ account, onCheck }: { account: Restored; onCheck: ((id: strin
   return (
     <tr>
       <td>{state ? <State object="restored" state={state} /> : account.state}</td>
-      <td><span className={classes.account}>{account.name === '' ? <span className={classes.muted}>deleted</span> : <PlaceLink place={accountPlace(placeOf(account))}><bdi>{account.name}</bdi></PlaceLink>}</span></td>
+      <td><span className={classes.account}>{account.name === '' ? <span className={parts.muted}>deleted</span> : <PlaceLink place={accountPlace(placeOf(account))}><bdi>{account.name}</bdi></PlaceLink>}</span></td>
       <td data-wide="">
         {account.reason && <p className={classes.reason}>{account.reason}</p>}
-        {account.cure && <p className={`${classes.reason} ${classes.muted}`}>{account.cure}</p>}
+        {account.cure && <p className={`${classes.reason} ${parts.muted}`}>{account.cure}</p>}
         {account.run && <p className={classes.reason}>Its open <PlaceLink place={{ to: '/runs/$run', params: { run: account.run } }}>run</PlaceLink> was given up.</p>}
-        {account.at && <p className={`${classes.reason} ${classes.muted}`}><Time at={account.at} /></p>}
+        {account.at && <p className={`${classes.reason} ${parts.muted}`}><Time at={account.at} /></p>}
       </td>
       <td data-end="">{onCheck && !isSettled(account) && account.state !== 'to_check' && <Offer may={{ allowed: true }} size="compact-sm" label={`Check again: ${account.name}`} onClick={() => onCheck(account.id)}>Check again</Offer>}</td>
     </tr>
@@ -129,7 +129,7 @@ function Witnesses({ restore }: { restore: Restore }) {
   return (
     <section aria-labelledby="witnesses">
       <h2 id="witnesses">Kept outside</h2>
-      <p className={classes.muted}>The server's folder and each cluster that Keyturn writes to keep how far the repository has come, so that an old one is noticed.</p>
+      <p className={parts.muted}>The server's folder and each cluster that Keyturn writes to keep how far the repository has come, so that an old one is noticed.</p>
       {witnesses.length === 0
         ? <p>No cluster was asked yet; the file <code>audit.head</code> counts alone.</p>
         : <ul className={classes.list}>{witnesses.map((w) => <li key={w.cluster}><bdi>{w.cluster}</bdi>: {w.problem ?? `knows of ${count(w.entries)} entries`}</li>)}</ul>}
