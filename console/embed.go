@@ -58,6 +58,7 @@ type site struct {
 	dist  fs.FS
 	nonce func(*http.Request) string
 	index []byte // nil when the console is not built
+	pages []page
 }
 
 func handler(dist fs.FS, nonce func(*http.Request) string) http.Handler {
@@ -65,7 +66,7 @@ func handler(dist fs.FS, nonce func(*http.Request) string) http.Handler {
 	if err != nil {
 		index = nil
 	}
-	return &site{dist: dist, nonce: nonce, index: index}
+	return &site{dist: dist, nonce: nonce, index: index, pages: readPages(dist)}
 }
 
 func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +98,8 @@ func isFile(name string) bool {
 
 func (s *site) serveIndex(w http.ResponseWriter, r *http.Request) {
 	nonce := html.EscapeString(s.nonce(r))
-	s.page(w, r, http.StatusOK, bytes.ReplaceAll(s.index, []byte(placeholder), []byte(nonce)))
+	body := bytes.ReplaceAll(s.index, []byte(placeholder), []byte(nonce))
+	s.page(w, r, http.StatusOK, bytes.Replace(body, []byte(headEnd), []byte(s.ahead(r)+headEnd), 1))
 }
 
 func (s *site) page(w http.ResponseWriter, r *http.Request, status int, body []byte) {

@@ -1,4 +1,4 @@
-import '@mantine/core/styles.css'
+import './ui/mantine.css'
 import './ui/base.css'
 import { localStorageColorSchemeManager, MantineProvider } from '@mantine/core'
 import { QueryClientProvider } from '@tanstack/react-query'

@@ -62,16 +62,42 @@ function follow() {
   return (c: Change) => write(c)
 }
 
+test('what was read before the stream was open is read once more, and nothing else', async () => {
+  vi.useFakeTimers()
+  const answers: ((data: object) => void)[] = []
+  const loads = { list: vi.fn(async () => ({})), slow: vi.fn(() => new Promise<object>((done) => answers.push(done))), session: vi.fn(async () => ({})) }
+  const watch = (key: readonly unknown[], queryFn: () => Promise<object>) => stops.push(new QueryObserver(client, { queryKey: key, queryFn }).subscribe(() => {}))
+  watch(keys.list('secret'), loads.list)
+  watch(keys.one('run', 'r1'), loads.slow)
+  watch(keys.one('session', 'mine'), loads.session)
+  await vi.advanceTimersByTimeAsync(0)
+  follow()
+  await vi.advanceTimersByTimeAsync(1000)
+  const late = vi.fn(async () => ({}))
+  watch(keys.list('audit'), late)
+  await vi.advanceTimersByTimeAsync(2000)
+  const times = () => [loads.list, loads.slow, loads.session, late].map(({ mock }) => mock.calls.length)
+  expect(times()).toEqual([2, 1, 1, 1]) // the slow answer is not here yet
+  answers[0]?.({})
+  await vi.advanceTimersByTimeAsync(2000)
+  expect(times()).toEqual([2, 2, 1, 1])
+  answers[1]?.({})
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(times()).toEqual([2, 2, 1, 1])
+  vi.useRealTimers()
+})
+
 test('lists and counts are read again at most every two seconds, and other kinds are left alone', async () => {
   vi.useFakeTimers()
   const load = vi.fn(async () => ({}))
   const watch = new QueryObserver(client, { queryKey: keys.list('run'), queryFn: load })
   stops.push(watch.subscribe(() => {}))
   put(keys.counts('run'), {})
-  put(keys.list('audit'), {})
   await vi.advanceTimersByTimeAsync(0)
   expect(load).toHaveBeenCalledTimes(1)
   const write = follow()
+  await vi.advanceTimersByTimeAsync(0)
+  put(keys.list('audit'), {})
   for (let i = 0; i < 30; i++) {
     write(change({ seq: i + 1, rev: i }))
     await vi.advanceTimersByTimeAsync(100)

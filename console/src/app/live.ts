@@ -49,6 +49,29 @@ export function applyChanges(client: QueryClient, changes: readonly Change[]): S
 }
 
 /**
+ * Reads once more, a little later, what was read before the stream was open:
+ * the stream does not tell of a change between the two. What news had read
+ * again meanwhile is left alone, and so is who is signed in, which no event tells.
+ */
+function readOnceMore(client: QueryClient): () => void {
+  const unsure = new Map<Query, number>()
+  for (const query of client.getQueryCache().findAll({ predicate: (q) => q.queryKey[0] !== 'session' })) {
+    unsure.set(query, query.state.dataUpdateCount + (query.state.fetchStatus === 'fetching' ? 1 : 0))
+  }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const look = () => {
+    for (const [query, updates] of unsure) {
+      if (query.state.fetchStatus === 'fetching') continue
+      unsure.delete(query)
+      if (query.state.dataUpdateCount <= updates) void client.invalidateQueries({ queryKey: query.queryKey, exact: true })
+    }
+    if (unsure.size > 0) timer = setTimeout(look, listRestMs)
+  }
+  timer = setTimeout(look, listRestMs)
+  return () => clearTimeout(timer)
+}
+
+/**
  * Keeps the cache as the server's events say, until the returned function is
  * called. Events come in batches of 250 ms; lists and counts of a kind are read
  * again at most every two seconds, and never while a reading of them is under
@@ -72,19 +95,29 @@ export function connectLive({ client, onLiveness, onSignedOut, onSealed, url = '
   const plan = () => {
     timer ??= setTimeout(sweep, Math.max(0, last + listRestMs - performance.now()))
   }
+  let live = false
+  let forget = () => {}
   const stop = followEvents({
     url,
     onChanges: (changes) => {
       for (const kind of applyChanges(client, changes)) dirty.add(kind)
       plan()
     },
-    onLiveness,
+    onLiveness: (liveness) => {
+      if (liveness.state === 'live' && !live) {
+        forget()
+        forget = readOnceMore(client)
+      }
+      live = liveness.state === 'live'
+      onLiveness(liveness)
+    },
     onSignedOut,
     onSealed,
     onReset: () => void client.resetQueries(),
   })
   return () => {
     stop()
+    forget()
     clearTimeout(timer)
   }
 }

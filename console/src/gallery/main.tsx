@@ -1,4 +1,4 @@
-import '@mantine/core/styles.css'
+import '../ui/mantine.css'
 import '../ui/base.css'
 import { MantineProvider } from '@mantine/core'
 import { createRootRoute, createRoute, createRouter, RouterProvider } from '@tanstack/react-router'
