@@ -29,6 +29,8 @@ type account struct {
 	redis    bool
 	first    string
 	run      string // the one that was asked for last
+	// lies are what runs of it said of the system since it was looked at last, and what cannot be.
+	lies []string
 }
 
 // bed is what is tortured: a server, two systems behind wires that can be cut, and two clusters behind meddlers.
@@ -74,10 +76,8 @@ func openBed(ctx context.Context, program string, seed uint64) (b *bed, err erro
 	if err = b.startRedis(ctx); err != nil {
 		return b, err
 	}
-	for name, to := range map[string]string{"postgres": fmt.Sprintf("127.0.0.1:%d", b.postgres.Port), "redis": "127.0.0.1:" + b.port} {
-		if b.wires[name], err = newWire(to, seed, &b.bites); err != nil {
-			return b, err
-		}
+	if err = b.wire(seed); err != nil {
+		return b, err
 	}
 	if b.server, err = newServer(program, b.folder); err != nil {
 		return b, err
@@ -86,6 +86,15 @@ func openBed(ctx context.Context, program string, seed uint64) (b *bed, err erro
 		return b, err
 	}
 	return b, b.furnish(ctx, seed)
+}
+
+// wire puts a wire before each system.
+func (b *bed) wire(seed uint64) (err error) {
+	if b.wires["postgres"], err = newWire(fmt.Sprintf("127.0.0.1:%d", b.postgres.Port), seed, &b.bites, postgresHolds(b.postgres)); err != nil {
+		return err
+	}
+	b.wires["redis"], err = newWire("127.0.0.1:"+b.port, seed, &b.bites, redisHolds(b.redisClient("admin", redisAdmin)))
+	return err
 }
 
 func sha(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
@@ -112,9 +121,13 @@ func (b *bed) startRedis(ctx context.Context) error {
 }
 
 func (b *bed) redisDo(ctx context.Context, user, password string, command ...any) error {
-	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + b.port, Username: user, Password: password, DisableIdentity: true, MaxRetries: -1, PoolSize: 1})
+	c := b.redisClient(user, password)
 	defer c.Close()
 	return c.Do(ctx, command...).Err()
+}
+
+func (b *bed) redisClient(user, password string) *redis.Client {
+	return redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + b.port, Username: user, Password: password, DisableIdentity: true, MaxRetries: -1, PoolSize: 1})
 }
 
 // furnish makes accounts, Secrets and a workload, and connects, fetches and maps them.

@@ -19,11 +19,19 @@ type fault struct {
 	begin, end   func(context.Context) error
 }
 
-// draw chooses the faults of one round: one to three, of different things.
-func (b *bed) draw(r *rand.Rand) (drawn []fault) {
+// repliesLost is of how many changes in a round the system does what it was told and its reply is lost: of each password in
+// PostgreSQL, of a password in Redis that comes beside another, and of one that goes.
+const repliesLost = 3
+
+// draw chooses the faults of one round: that replies of changes are lost at one system, which is the other one in the next
+// round, and one to three of other things.
+func (b *bed) draw(r *rand.Rand, round uint64) (drawn []fault) {
+	name := []string{"postgres", "redis"}[round%2]
+	w := b.wires[name]
+	drawn = append(drawn, simple(name, "replies of changes are lost on the wire to "+name, func() { w.lose(repliesLost) }, func() {}))
+	busy := map[string]bool{name: true}
 	all := b.faults(r)
 	r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	busy := map[string]bool{}
 	for _, f := range all[:1+r.IntN(3)] {
 		if busy[f.what] {
 			continue

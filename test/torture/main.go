@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -34,7 +35,10 @@ func main() {
 func run(ctx context.Context, program string, seed uint64, runs int, out io.Writer) bool {
 	_, _ = fmt.Fprintf(out, "seed %d\n", seed)
 	p, err := torture(ctx, program, seed, runs, out)
-	_, _ = fmt.Fprintf(out, "%d runs, %d faults, %d lost\n", p.runs, p.faults, len(p.lost))
+	_, _ = fmt.Fprintf(out, "%d runs, %d faults (%d replies of changes lost), %d lost\n", p.runs, p.faults, p.mute, len(p.lost))
+	if err == nil && p.mute == 0 {
+		err = errors.New("no reply of a change was lost, so that nothing is proved of that")
+	}
 	if err != nil {
 		_, _ = fmt.Fprintln(out, "it did not come to its end:", err)
 	}

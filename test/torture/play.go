@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 type played struct {
 	runs   int
 	faults int64
+	mute   int      // of those: a system changed a password and its reply was lost
 	lost   []string // one sentence each
 }
 
@@ -36,10 +38,14 @@ func torture(ctx context.Context, program string, seed uint64, n int, out io.Wri
 	b.bites.Store(0)
 	for round := uint64(0); p.runs < n; round++ {
 		r := rand.New(rand.NewPCG(seed, 100+round))
-		faults := b.draw(r)
+		faults := b.draw(r, round)
 		_, _ = fmt.Fprintf(out, "round %d (%d runs so far):", round, p.runs)
 		for _, f := range faults {
-			_, _ = fmt.Fprintf(out, " %s after %v for %v;", f.name, f.after, f.lasts)
+			_, _ = fmt.Fprintf(out, " %s", f.name)
+			if f.lasts > 0 {
+				_, _ = fmt.Fprintf(out, " after %v for %v", f.after, f.lasts)
+			}
+			_, _ = fmt.Fprint(out, ";")
 		}
 		_, _ = fmt.Fprintln(out)
 		some := b.accounts[:min(len(b.accounts), n-p.runs)]
@@ -55,7 +61,7 @@ func torture(ctx context.Context, program string, seed uint64, n int, out io.Wri
 			_, _ = fmt.Fprintln(out, "LOST:", l)
 		}
 		p.lost = append(p.lost, lost...)
-		p.faults = b.bites.Load()
+		p.faults, p.mute = b.bites.Load(), b.wires["postgres"].repliesLost()+b.wires["redis"].repliesLost()
 		if len(lost) > 0 {
 			return p, nil
 		}
@@ -100,6 +106,9 @@ func (b *bed) round(ctx context.Context, r *rand.Rand, faults []fault, accounts 
 			return err
 		}
 	}
+	for _, w := range b.wires {
+		w.lose(0)
+	}
 	return nil
 }
 
@@ -133,7 +142,7 @@ func (b *bed) order(ctx context.Context, a *account) error {
 }
 
 // carryOn reports nil when the account's run has ended. One that waits or needs attention is resumed, as a person does once
-// the cause is mended.
+// the cause is mended. A run that says that its system refused something lies: whatever goes wrong here, no system does.
 func (b *bed) carryOn(ctx context.Context, a *account) error {
 	c, err := b.server.client()
 	if err != nil {
@@ -143,6 +152,10 @@ func (b *bed) carryOn(ctx context.Context, a *account) error {
 	switch {
 	case err != nil:
 		return err
+	case run.State == "rolled_back", run.State == "needs_attention" && atSystem(run.Step):
+		a.lies = append(a.lies, fmt.Sprintf("the run is %s after %s, and its system refused nothing: %s", run.State, run.Step, run.Reason))
+	}
+	switch {
 	case run.EndedAt != nil:
 		return nil
 	case run.Reason == "" && run.State != "queued" && run.State != "running":
@@ -151,4 +164,9 @@ func (b *bed) carryOn(ctx context.Context, a *account) error {
 		_, _ = c.ResumeRun(ctx, run.ID)
 	}
 	return fmt.Errorf("it is %s after %s: %s", run.State, run.Step, run.Reason)
+}
+
+// atSystem reports whether what comes after step is done at the system, not at a cluster.
+func atSystem(step string) bool {
+	return slices.Contains([]string{"planned", "minted", "applied", "rolled_out"}, step)
 }

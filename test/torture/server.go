@@ -20,7 +20,7 @@ import (
 	"github.com/keyturn/keyturn/client"
 )
 
-const patience = 2 * time.Minute // of anything that must come true; other programs may use the machine
+const patience = 5 * time.Minute // of anything that must come true; other programs may use the machine
 
 // process is a program in a process group of its own, which dies with this one.
 type process struct {
