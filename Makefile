@@ -38,7 +38,7 @@ check: ## formatting, vet, modules are those of go.sum, generated code is fresh
 	$(GO) mod verify
 
 test: setup kube check console-test ## install what is missing and run every test
-	$(GO) test -race -timeout 75m ./...
+	$(GO) test -race -timeout 75m ./test/e2e $$($(GO) list ./... | grep -v '/test/e2e$$') # the longest first, beside the others
 
 reproduce: console ## check the modules against go.sum, build twice, the second time elsewhere and with nothing cached, and compare (minutes)
 	@tools/reproduce.sh

@@ -36,7 +36,7 @@ type Scope struct {
 	// RenewToken lets RenewToken work.
 	RenewToken bool `json:"renewToken,omitempty" doc:"may renew its own long-lived token"`
 	// Replace lets runs replace immutable Secrets, where an account's policy says so.
-	Replace bool `json:"replace,omitempty" doc:"may make Secrets in place of immutable ones, name them where those were named, and delete those"`
+	Replace bool `json:"replace,omitempty" doc:"may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those"`
 }
 
 // NewCluster is a cluster to be tested or connected.

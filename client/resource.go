@@ -35,8 +35,8 @@ type NewResource struct {
 type Through struct {
 	// Cluster is an id or a name when it is set, and an id when it is read; empty for a cluster that the reader may not see.
 	Cluster string `json:"cluster" maxLength:"64" doc:"id or name; empty with an empty place for the direct way"`
-	// Place is written namespace/service/NAME or namespace/pod/NAME.
-	Place string `json:"place" maxLength:"600" doc:"namespace/service/NAME or namespace/pod/NAME"`
+	// Place is written namespace/service/NAME or namespace/pod/NAME; of ServiceAccounts namespace/serviceaccounts.
+	Place string `json:"place" maxLength:"600" doc:"namespace/service/NAME or namespace/pod/NAME; of ServiceAccounts namespace/serviceaccounts"`
 	// ClusterName and Removed are of answers only.
 	ClusterName string `json:"clusterName,omitempty" maxLength:"64"`
 	Removed     bool   `json:"clusterRemoved,omitempty"`

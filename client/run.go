@@ -42,6 +42,8 @@ type Run struct {
 	// seen, each one sentence. They too are in the answer for one run only.
 	Rollouts []RunRollout `json:"rollouts,omitempty"`
 	Unseen   []string     `json:"unseen,omitempty"`
+	// Replacements are the Secrets, immutable ones or those of tokens, that the run puts others in the place of; in the answer for one run only.
+	Replacements []RunReplacement `json:"replacements,omitempty"`
 	// Facts are what is known now, each one sentence.
 	Facts []string `json:"facts,omitempty"`
 	Can   Can      `json:"can,omitempty"`
@@ -90,6 +92,26 @@ type RunRollout struct {
 	Reason string `json:"reason,omitempty"`
 	Cure   string `json:"cure,omitempty"`
 	At     *Time  `json:"at,omitempty"`
+}
+
+// RunReplacement is a Secret that a run puts another in the place of.
+type RunReplacement struct {
+	ClusterID string `json:"clusterId"`
+	Cluster   string `json:"cluster"`
+	Namespace string `json:"namespace"`
+	Secret    string `json:"secret"`  // the old one
+	Instead   string `json:"instead"` // the one in its place
+	// State is to_do until the new Secret is made and read back, running until the old one is deleted, and then done; failed
+	// while the run needs attention because of it, and skipped when the run ended before that and the old one was kept.
+	State string `json:"state" enum:"to_do,running,done,failed,skipped"`
+	// Consumers counts the workloads of its namespace that read the account's keys, and Switched those of them of which no
+	// pod is left from before.
+	Consumers int `json:"consumers"`
+	Switched  int `json:"switched"`
+	// Old says whether the old Secret is there, and what has to be true before it is deleted.
+	Old string `json:"old"`
+	// Held says why the run does not get on with it.
+	Held string `json:"held,omitempty"`
 }
 
 // RunFilter chooses runs.

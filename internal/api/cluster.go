@@ -68,7 +68,7 @@ type connectorIn struct {
 	Restart    bool     `query:"restart" doc:"may restart workloads"`
 	Forward    bool     `query:"portForward" doc:"may connect to ports of pods and services"`
 	Renew      bool     `query:"renewToken" doc:"may renew its own long-lived token"`
-	Replace    bool     `query:"replace" doc:"may make Secrets in place of immutable ones, name them where those were named, and delete those"`
+	Replace    bool     `query:"replace" doc:"may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those"`
 }
 
 // file is an answer that is saved as one.

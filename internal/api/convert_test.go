@@ -209,22 +209,6 @@ func TestFactsOf(t *testing.T) {
 	}
 }
 
-func TestARunSaysWhatItReplaced(t *testing.T) {
-	writes := []client.RunWrite{{ClusterID: "c1", Cluster: "prod-eu"}}
-	at := func(newUID string, gone bool) rotation.Replacement {
-		return rotation.Replacement{RunID: "r", ClusterID: "c1", Namespace: "shop", Old: "db", OldUID: "u", New: "db-1", NewUID: newUID, Gone: gone}
-	}
-	for want, r := range map[string]rotation.Replacement{
-		"The Secret prod-eu/shop/db-1 is to take the place of prod-eu/shop/db, which is immutable.":                                             at("", false),
-		"The Secret prod-eu/shop/db-1 has taken the place of prod-eu/shop/db, which is immutable and is there until nothing names it any more.": at("v", false),
-		"The Secret prod-eu/shop/db-1 has taken the place of prod-eu/shop/db, which was immutable and is deleted.":                              at("v", true),
-	} {
-		if got := replacedFacts([]rotation.Replacement{r, at("", true)}, writes); len(got) != 1 || got[0] != want {
-			t.Errorf("%q, want %q", got, want)
-		}
-	}
-}
-
 func TestAScopeComesBackAsItWasSent(t *testing.T) {
 	for _, s := range []client.Scope{
 		{Access: "read-only"}, {Namespaces: []string{"shop"}, Access: "read-write", Restart: true, PortForward: true, RenewToken: true, Replace: true},

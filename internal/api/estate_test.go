@@ -298,6 +298,7 @@ func (anyType) CheckSettings(string, map[string]string) error { return nil }
 func (anyType) CanOverlap(typ string) bool                    { return typ == "redis" }
 func (anyType) CanReconcile(string) bool                      { return true }
 func (anyType) CanAlternate(typ string) bool                  { return typ == "postgresql" }
+func (anyType) IsOfCluster(typ string) bool                   { return typ == "kubernetes-token" }
 func (anyType) CanBeInside(typ string) bool                   { return typ == "postgresql" }
 
 // nobody owns keys.
@@ -326,6 +327,8 @@ func (nowhere) Reconciled() bool                                      { return f
 func (nowhere) Generate(context.Context, string) (vault.Value, error) {
 	return vault.NewValue([]byte("canary-generated")), nil
 }
+func (nowhere) Issues() bool                               { return false }
+func (nowhere) Home(vault.Value) (rotation.Home, error)    { return rotation.Home{}, nil }
 func (nowhere) Prepare(v vault.Value) (vault.Value, error) { return v, nil }
 func (nowhere) Change(context.Context, vault.Value, vault.Value, vault.Value) (rotation.Outcome, error) {
 	return rotation.NotSent, nil
@@ -347,6 +350,9 @@ func (nowhere) Login(context.Context, vault.Value) (rotation.Answer, error) {
 }
 func (nowhere) Prove(context.Context, vault.Value) (rotation.Answer, error) {
 	return rotation.NoAnswer, nil
+}
+func (nowhere) ProveChange(context.Context, vault.Value, vault.Value) (rotation.Answer, bool, error) {
+	return rotation.NoAnswer, false, nil
 }
 
 // quiet fails the test if a plaintext is in what was logged or recorded.

@@ -128,7 +128,7 @@ func (s *Server) run(ctx context.Context, c call, id string) (*answer[client.Run
 	if err != nil {
 		return nil, err
 	}
-	out.Facts = append(factsOf(row, versions, out.Rollouts), replacedFacts(replaced, out.Writes)...)
+	out.Facts, out.Replacements = factsOf(row, versions, out.Rollouts), replacementsOf(row.Run, replaced, out)
 	return &answer[client.Run]{ETag: etag(out.Rev), Body: out}, nil
 }
 

@@ -99,24 +99,3 @@ func oldFact(run rotation.Run) string {
 	}
 	return fmt.Sprintf("Whether the system still accepts version %d was not settled yet.", run.Old)
 }
-
-// replacedFacts say which Secrets have taken the place of immutable ones.
-func replacedFacts(replaced []rotation.Replacement, writes []client.RunWrite) []string {
-	clusters := map[string]string{}
-	for _, w := range writes {
-		clusters[w.ClusterID] = w.Cluster + "/"
-	}
-	var out []string
-	for _, r := range replaced {
-		now, before := clusters[r.ClusterID]+r.Namespace+"/"+r.New, clusters[r.ClusterID]+r.Namespace+"/"+r.Old
-		switch {
-		case r.NewUID != "" && r.Gone:
-			out = append(out, "The Secret "+now+" has taken the place of "+before+", which was immutable and is deleted.")
-		case r.NewUID != "":
-			out = append(out, "The Secret "+now+" has taken the place of "+before+", which is immutable and is there until nothing names it any more.")
-		case !r.Gone:
-			out = append(out, "The Secret "+now+" is to take the place of "+before+", which is immutable.")
-		}
-	}
-	return out
-}

@@ -35,12 +35,29 @@ func TestAResourceIsReachedThroughAClusterThatOneManages(t *testing.T) {
 		"a place that is none":        {Type: "postgresql", Through: &client.Through{Cluster: "inside", Place: "data/db"}},
 		"no cluster":                  {Type: "postgresql", Through: &client.Through{Place: "data/pod/db-0"}},
 		"a namespace without rights":  {Type: "postgresql", Through: &client.Through{Cluster: "inside", Place: "shop/pod/db-0"}},
+		"accounts of a database":      {Type: "postgresql", Through: &client.Through{Cluster: "inside", Place: "data/serviceaccounts"}},
+		"tokens of nothing":           {Type: "kubernetes-token"},
+		"tokens of a service":         {Type: "kubernetes-token", Through: &way},
+		"tokens without rights":       {Type: "kubernetes-token", Through: &client.Through{Cluster: "inside", Place: "data/serviceaccounts"}},
 		"a connector without rights":  {Type: "postgresql", Through: &client.Through{Cluster: "prod", Place: "data/pod/db-0"}},
 	} {
 		bad.Name, bad.Settings = name, settings
 		_, err := admin.AddResource(ctx, bad)
 		refused(t, err, http.StatusUnprocessableEntity, "invalid")
 	}
+	issuing := inventory.Cluster{ID: newID(), Name: "issuing", Server: "https://10.0.0.3:6443", UID: newID(), State: inventory.ClusterConnected,
+		Scope: inventory.Scope{Namespaces: []string{"data"}, ReadWrite: true, Restart: true, Replace: true}, Since: time.Now(), CreatedAt: time.Now(), Token: e.cluster.Token}
+	ok(t, e.store.AddCluster(ctx, issuing, nil, audit.New(identity.System("test"), "cluster.create", audit.Object{Kind: "cluster", ID: issuing.ID})))
+	robots, err := admin.AddResource(ctx, client.NewResource{Name: "robots", Type: "kubernetes-token", Through: &client.Through{Cluster: "issuing", Place: "data/serviceaccounts"}})
+	ok(t, err)
+	if robots, err = admin.Resource(ctx, "robots"); err != nil || robots.Through == nil || robots.Through.Place != "data/serviceaccounts" {
+		t.Errorf("robots: %+v, %v", robots.Through, err)
+	}
+	robot, err := admin.AddAccount(ctx, "robots", client.NewAccount{Name: "ci"})
+	ok(t, err)
+	single := "single"
+	_, err = admin.UpdateAccount(ctx, robot.ID, robot.Rev, client.AccountChange{Strategy: &single})
+	refused(t, err, http.StatusUnprocessableEntity, "invalid")
 	made, err := admin.AddResource(ctx, client.NewResource{Name: "orders", Type: "postgresql", Settings: settings, Through: &way})
 	ok(t, err)
 	if made.Through == nil || made.Through.ClusterName != "inside" || made.Through.Place != way.Place || made.Through.Cluster != reaching.ID {

@@ -115,17 +115,34 @@ const (
 	readAtOnce = 32
 )
 
+// reading is how Secrets are read for a run.
+type reading struct {
+	first func(ctx context.Context, namespace string, limit int) ([]kube.Secret, bool, error)
+	each  func(ctx context.Context, namespace, name string) (kube.Secret, error)
+	all   func(ctx context.Context, namespace string, page func([]kube.Secret) error) (string, error)
+	seen  func(kube.Secret) rotation.Seen
+}
+
 // Read implements rotation.Cluster.
 func (w clusterWriter) Read(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+	return reading{w.conn.FirstSecrets, w.conn.GetSecret, w.conn.ListSecrets, seen}.read(ctx, namespace, names)
+}
+
+// ReadBack implements rotation.Cluster.
+func (w clusterWriter) ReadBack(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+	return reading{w.conn.FirstValues, w.conn.GetValues, w.conn.ListValues, unowned}.read(ctx, namespace, names)
+}
+
+func (r reading) read(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
 	out, want := make(map[string]rotation.Seen, len(names)), wanted(names)
 	if len(names) >= listFrom {
-		first, more, err := w.conn.FirstSecrets(ctx, namespace, min(perWanted*len(names), mostListed))
+		first, more, err := r.first(ctx, namespace, min(perWanted*len(names), mostListed))
 		if err != nil {
 			return nil, err
 		}
 		for _, s := range first {
 			if want[s.Name] {
-				out[s.Name] = seen(s)
+				out[s.Name] = r.seen(s)
 			}
 		}
 		if !more {
@@ -133,9 +150,9 @@ func (w clusterWriter) Read(ctx context.Context, namespace string, names []strin
 		}
 		names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { _, found := out[name]; return found })
 	}
-	read := w.readEach
+	read := r.readEach
 	if len(names) > readAtOnce {
-		read = w.readNamespace
+		read = r.readNamespace
 	}
 	rest, err := read(ctx, namespace, names)
 	if err != nil {
@@ -146,12 +163,12 @@ func (w clusterWriter) Read(ctx context.Context, namespace string, names []strin
 }
 
 // readEach reads Secrets of a namespace, all at a time.
-func (w clusterWriter) readEach(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+func (r reading) readEach(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
 	all := make([]*kube.Secret, len(names))
 	group, ctx := errgroup.WithContext(ctx)
 	for i, name := range names {
 		group.Go(func() error {
-			s, err := w.conn.GetSecret(ctx, namespace, name)
+			s, err := r.each(ctx, namespace, name)
 			if errors.Is(err, fault.NotFound) {
 				return nil
 			}
@@ -165,7 +182,7 @@ func (w clusterWriter) readEach(ctx context.Context, namespace string, names []s
 	out := make(map[string]rotation.Seen, len(names))
 	for _, s := range all {
 		if s != nil {
-			out[s.Name] = seen(*s)
+			out[s.Name] = r.seen(*s)
 		}
 	}
 	return out, nil
@@ -179,13 +196,13 @@ func wanted(names []string) map[string]bool {
 	return want
 }
 
-func (w clusterWriter) readNamespace(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
+func (r reading) readNamespace(ctx context.Context, namespace string, names []string) (map[string]rotation.Seen, error) {
 	want := wanted(names)
 	out := make(map[string]rotation.Seen, len(names))
-	_, err := w.conn.ListSecrets(ctx, namespace, func(page []kube.Secret) error {
+	_, err := r.all(ctx, namespace, func(page []kube.Secret) error {
 		for _, s := range page {
 			if want[s.Name] {
-				out[s.Name] = seen(s)
+				out[s.Name] = r.seen(s)
 			}
 		}
 		return nil
@@ -237,6 +254,24 @@ func (w clusterWriter) TryReplace(ctx context.Context, old rotation.Seen, made r
 	return seen(stored), nil
 }
 
+// Reissue implements rotation.Cluster.
+func (w clusterWriter) Reissue(ctx context.Context, old rotation.Seen, made rotation.Made) (rotation.Seen, error) {
+	stored, err := w.conn.ReissueToken(ctx, asRead(old), kube.Replacement(made))
+	if err != nil {
+		return rotation.Seen{}, taken(err)
+	}
+	return seen(stored), nil
+}
+
+// TryReissue implements rotation.Cluster.
+func (w clusterWriter) TryReissue(ctx context.Context, old rotation.Seen, made rotation.Made) (rotation.Seen, error) {
+	stored, err := w.conn.TryReissueToken(ctx, asRead(old), kube.Replacement(made))
+	if err != nil {
+		return rotation.Seen{}, tried(taken(err))
+	}
+	return seen(stored), nil
+}
+
 // taken gives a name that another Secret has the code by which a run takes the next.
 func taken(err error) error {
 	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
@@ -256,18 +291,25 @@ func asRead(s rotation.Seen) kube.Secret {
 }
 
 func seen(s kube.Secret) rotation.Seen {
-	owners := make(map[string]rotation.Owner, len(s.Data))
+	out := unowned(s)
+	out.Owners = make(map[string]rotation.Owner, len(s.Data))
 	for key := range s.Data {
-		owners[key] = owner(kube.ClassifyOwner(s, key))
+		out.Owners[key] = owner(kube.ClassifyOwner(s, key))
 	}
+	return out
+}
+
+// unowned leaves out who owns the keys.
+func unowned(s kube.Secret) rotation.Seen {
 	return rotation.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion,
-		Type: s.Type, Labels: s.Labels, Annotations: s.Annotations, CreatedAt: s.CreatedAt, Immutable: s.Immutable, Data: s.Data, Owners: owners,
+		Type: s.Type, Labels: s.Labels, Annotations: s.Annotations, CreatedAt: s.CreatedAt, Immutable: s.Immutable, Data: s.Data,
 		Base: s.Base, MadeBy: s.MadeBy}
 }
 
 func owner(o kube.Ownership) rotation.Owner {
 	kinds := map[kube.OwnerKind]rotation.OwnerKind{
 		kube.OwnedByKeyturn: rotation.OwnerKeyturn, kube.OwnedByOneShot: rotation.OwnerOneShot, kube.OwnedByReconciler: rotation.OwnerReconciler,
+		kube.OwnedByCluster: rotation.OwnerCluster,
 	}
 	return rotation.Owner{Kind: kinds[o.Kind], Name: o.Name, Advice: o.Advice}
 }

@@ -16,7 +16,6 @@ import (
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/identity"
-	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
 )
@@ -208,7 +207,7 @@ func (e *epoch) round(ctx context.Context) {
 		}
 	}
 	value, err2 := e.store.LastValue(ctx)
-	page, err3 := e.store.Clusters(ctx, store.Viewer{All: true}, store.ClusterQuery{ListQuery: store.ListQuery{Limit: 500}})
+	clusters, err3 := e.store.ConnectedClusters(ctx)
 	if err := errors.Join(err, err2, err3); err != nil {
 		if ctx.Err() == nil {
 			e.log.Warn("how far the repository has come was not kept in clusters", "err", err)
@@ -217,8 +216,8 @@ func (e *epoch) round(ctx context.Context) {
 	}
 	var work errgroup.Group
 	work.SetLimit(epochAtOnce)
-	for _, c := range page.Items {
-		if c.State == inventory.ClusterRemoved || !c.Scope.ReadWrite {
+	for _, c := range clusters {
+		if !c.Scope.ReadWrite {
 			continue
 		}
 		e.mu.Lock()

@@ -25,6 +25,7 @@ import (
 	"github.com/keyturn/keyturn/internal/target/dial"
 	"github.com/keyturn/keyturn/internal/target/generic"
 	httptarget "github.com/keyturn/keyturn/internal/target/http"
+	"github.com/keyturn/keyturn/internal/target/kubernetes"
 	"github.com/keyturn/keyturn/internal/target/ldap"
 	"github.com/keyturn/keyturn/internal/target/linux"
 	"github.com/keyturn/keyturn/internal/target/mysql"
@@ -229,14 +230,14 @@ func every(ctx context.Context, d time.Duration, do func(context.Context)) error
 
 // checkClusters looks at each connected cluster, one after the other.
 func (s *server) checkClusters(ctx context.Context, connect *inventory.Connections) {
-	page, err := s.store.Clusters(ctx, store.Viewer{All: true}, store.ClusterQuery{ListQuery: store.ListQuery{Limit: 500}})
+	clusters, err := s.store.ConnectedClusters(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.log.Warn("clusters could not be read", "err", err)
 		}
 		return
 	}
-	for _, c := range page.Items {
+	for _, c := range clusters {
 		if _, err := connect.Retest(ctx, identity.System("cluster-sync"), c.ID, inventory.ClusterEdit{}); err != nil && ctx.Err() == nil {
 			s.log.Warn("a cluster could not be checked", "cluster", c.Name, "err", err)
 		}
@@ -266,7 +267,7 @@ func readBack(seen []rotation.Seen) []inventory.Seen {
 	out := make([]inventory.Seen, len(seen))
 	for i, s := range seen {
 		out[i] = inventory.Seen{Namespace: s.Namespace, Name: s.Name, UID: s.UID, ResourceVersion: s.ResourceVersion, Type: s.Type, Immutable: s.Immutable,
-			Labels: s.Labels, CreatedAt: s.CreatedAt, Data: s.Data, Written: s.Written, Made: s.Made}
+			Labels: s.Labels, CreatedAt: s.CreatedAt, Data: s.Data, Written: s.Written, Ours: s.Ours, Made: s.Made}
 	}
 	return out
 }
@@ -353,7 +354,7 @@ type plansAPI struct {
 func newRegistry(direct target.DialFunc) (*target.Registry, error) {
 	c := dial.Config{Dial: direct}
 	return target.NewRegistry(postgresql.New(c), mysql.New(c), ldap.New(c), redis.New(c), rabbitmq.New(c),
-		linux.New(linux.Config(c)), linux.NewKey(linux.Config(c)), httptarget.New(c), generic.Target{})
+		linux.New(linux.Config(c)), linux.NewKey(linux.Config(c)), httptarget.New(c), kubernetes.New(), generic.Target{})
 }
 
 // types is the registry as inventory asks for it.
@@ -390,6 +391,13 @@ func (t types) CanVerify(typ string) bool {
 func (t types) CanReconcile(typ string) bool {
 	kind, err := t.Target(typ)
 	return err == nil && kind.Spec().Capabilities.Reconcile
+}
+
+// IsOfCluster implements inventory.Types.
+func (t types) IsOfCluster(typ string) bool {
+	kind, err := t.Target(typ)
+	_, ok := kind.(target.Issuer)
+	return err == nil && ok
 }
 
 // CanBeInside implements inventory.Types.

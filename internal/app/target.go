@@ -37,11 +37,13 @@ type Targets struct {
 	Inside Insides
 }
 
-// Insides knows the ways to what runs in clusters.
+// Insides knows the ways to what is in clusters.
 type Insides interface {
 	// Way returns what opens connections to ports of what t names, as kube.Conn.DialInside does. It fails when the cluster was
 	// removed.
 	Way(ctx context.Context, t inventory.Through) (func(ctx context.Context, port int) (net.Conn, error), error)
+	// Tokens returns a cluster as the type of its ServiceAccounts' tokens needs it. It fails as Way does.
+	Tokens(ctx context.Context, clusterID string) (target.Cluster, error)
 }
 
 var _ rotation.Targets = Targets{}
@@ -65,7 +67,7 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 			return nil, err
 		}
 	}
-	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, policy: t.Policy}
+	a := accountTarget{id: account.ID, name: account.Name, first: account.Name, kind: kind, at: resource.Settings, through: resource.Through, policy: t.Policy}
 	if resource.ReconcileAccountID != "" && resource.ReconcileAccountID != account.ID {
 		if a.reconcile, err = t.login(ctx, resource.ReconcileAccountID); err != nil {
 			return nil, err
@@ -80,6 +82,13 @@ func (t Targets) Open(ctx context.Context, accountID string) (rotation.Target, e
 // through returns kind with its connections led through a cluster. Which host its settings name plays no part then, but for
 // certificates.
 func (t Targets) through(ctx context.Context, kind target.Target, through inventory.Through) (target.Target, error) {
+	if i, ok := kind.(target.Issuer); ok {
+		cluster, err := t.Inside.Tokens(ctx, through.ClusterID)
+		if err != nil {
+			return nil, err
+		}
+		return i.In(cluster, through.Namespace), nil
+	}
 	d, ok := kind.(target.Dialer)
 	if !ok {
 		return nil, fault.New(fault.Invalid, "%s is not reached over a connection of its own", kind.Spec().Name).WithCure("take the way through a cluster away from the resource")
@@ -129,6 +138,7 @@ type accountTarget struct {
 	first     string // the account's name
 	kind      target.Target
 	at        target.Connection
+	through   inventory.Through
 	policy    func(ctx context.Context, accountID string) (string, error)
 	reconcile *target.Login
 	overlaps  bool // it is to take two values during a run, where its type can
@@ -147,6 +157,9 @@ func (a accountTarget) Generate(ctx context.Context, policy string) (vault.Value
 	if g, ok := a.kind.(target.Generator); ok {
 		return g.Generate()
 	}
+	if a.Issues() {
+		return vault.Value{}, fault.New(fault.Invalid, "the cluster makes tokens itself, and no password policy applies").WithField("policy").WithCure("leave the policy out")
+	}
 	base := ""
 	if a.policy != nil {
 		var err error
@@ -161,7 +174,27 @@ func (a accountTarget) Generate(ctx context.Context, policy string) (vault.Value
 	return password.Generate(p, a.kind.Spec().Limits)
 }
 
+// Issues implements rotation.Target.
+func (a accountTarget) Issues() bool {
+	_, ok := a.kind.(target.Issuer)
+	return ok
+}
+
+// Home implements rotation.Target.
+func (a accountTarget) Home(value vault.Value) (rotation.Home, error) {
+	i, ok := a.kind.(target.Issuer)
+	if !ok {
+		return rotation.Home{}, fault.New(fault.Invalid, "%s does not make values itself", a.kind.Spec().Name)
+	}
+	name, key, err := i.Home(a.name, value)
+	return rotation.Home{ClusterID: a.through.ClusterID, Namespace: a.through.Namespace, Name: name, Key: key}, target.Fault(err)
+}
+
 func (a accountTarget) Prepare(value vault.Value) (vault.Value, error) {
+	if a.Issues() {
+		_, err := a.Home(value)
+		return vault.Value{}, err
+	}
 	p, ok := a.kind.(target.Preparer)
 	if !ok {
 		return vault.Value{}, nil
@@ -267,7 +300,10 @@ func (a accountTarget) Login(ctx context.Context, value vault.Value) (rotation.A
 	if !ok {
 		return rotation.NoAnswer, fault.New(fault.Invalid, "%s cannot verify a login", a.kind.Spec().Name)
 	}
-	err := v.Verify(ctx, a.at, target.Login{User: a.name, Password: value})
+	return answered(v.Verify(ctx, a.at, target.Login{User: a.name, Password: value}))
+}
+
+func answered(err error) (rotation.Answer, error) {
 	switch target.OutcomeOf(err) {
 	case "":
 		return rotation.Accepted, nil
@@ -280,4 +316,24 @@ func (a accountTarget) Login(ctx context.Context, value vault.Value) (rotation.A
 
 func (a accountTarget) Prove(ctx context.Context, value vault.Value) (rotation.Answer, error) {
 	return a.Login(ctx, value)
+}
+
+// ProveChange proves next as Prove does where the old value is let in too, or is none that the type takes: that next works
+// is what is asked first.
+func (a accountTarget) ProveChange(ctx context.Context, old, next vault.Value) (rotation.Answer, bool, error) {
+	v, ok := a.kind.(target.Verifier)
+	if !ok || old.Len() == 0 || old.Equal(next) {
+		answer, err := a.Prove(ctx, next)
+		return answer, false, err
+	}
+	err := v.Verify(ctx, a.at, target.Login{User: a.name, Password: next, Before: old})
+	switch target.OutcomeOf(err) {
+	case "":
+		return rotation.Accepted, true, nil
+	case target.Refused, target.NoSuchAccount, target.Unreachable:
+		answer, err := answered(err)
+		return answer, false, err
+	}
+	answer, err := a.Prove(ctx, next)
+	return answer, false, err
 }

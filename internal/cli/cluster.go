@@ -73,7 +73,7 @@ func (s *scopeFlags) add(c *cobra.Command) {
 	f.BoolVar(&s.restart, "restart", false, "may restart workloads")
 	f.BoolVar(&s.forward, "port-forward", false, "may connect to ports of pods and services, for resources that are reached through the cluster")
 	f.BoolVar(&s.renew, "renew-token", false, "may renew its own long-lived token")
-	f.BoolVar(&s.replace, "replace", false, "may make Secrets in place of immutable ones, name them where those were named, and delete those; with --restart")
+	f.BoolVar(&s.replace, "replace", false, "may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those; with --restart")
 	_ = c.RegisterFlagCompletionFunc("access", cobra.FixedCompletions([]string{"read-only", "read-write"}, cobra.ShellCompDirectiveNoFileComp))
 }
 

@@ -185,7 +185,9 @@ func theRun() client.Run {
 			{Name: "rolled_out", State: "done", At: agoP(5 * time.Second), Note: "No pod of 1 workload is left from before the write."}},
 		Writes:   []client.RunWrite{{MappingID: "m1", Cluster: "prod-eu", Namespace: "shop", Secret: "web", Key: "PASSWORD", State: "in_sync", At: agoP(6 * time.Second)}},
 		Rollouts: []client.RunRollout{{Cluster: "prod-eu", Kind: "Deployment", Namespace: "shop", Name: "api", State: "done", Wanted: 3, New: 3, Ready: 3, At: agoP(5 * time.Second)}},
-		Facts:    []string{"The system accepts the new value.", "Every mapped key has it."}}
+		Replacements: []client.RunReplacement{{Cluster: "prod-eu", Namespace: "shop", Secret: "web", Instead: "web-1", State: "done", Consumers: 1, Switched: 1,
+			Old: "It was deleted once its value was retired and nothing named it any more."}},
+		Facts: []string{"The system accepts the new value.", "Every mapped key has it."}}
 }
 
 func policyFixtures() map[string]any {

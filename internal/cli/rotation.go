@@ -168,7 +168,19 @@ func (k *command) printRun(r client.Run) error {
 	for _, u := range r.Unseen {
 		facts = append(facts, fact{"unseen", u})
 	}
-	return printOne(k, r, r.ID, facts, part(k, stepView(), r.Steps), part(k, writeView(), r.Writes), part(k, rolloutView(), r.Rollouts))
+	return printOne(k, r, r.ID, facts, part(k, stepView(), r.Steps), part(k, writeView(), r.Writes), part(k, replacementView(), r.Replacements), part(k, rolloutView(), r.Rollouts))
+}
+
+func replacementView() view[client.RunReplacement] {
+	type row = client.RunReplacement
+	return view[row]{columns: []column[row]{
+		{head: "REPLACED", cell: func(r row) string { return r.Cluster + "/" + r.Namespace + "/" + r.Secret }, flexible: true},
+		{head: "BY", cell: func(r row) string { return r.Instead }},
+		{head: "STATE", cell: func(r row) string { return word(state.Step, r.State) }},
+		{head: "SWITCHED", cell: func(r row) string { return fmt.Sprintf("%d/%d", r.Switched, r.Consumers) }},
+		{head: "HELD", cell: func(r row) string { return r.Held }, flexible: true},
+		{head: "THE OLD ONE", cell: func(r row) string { return r.Old }, flexible: true},
+	}}
 }
 
 func stepView() view[client.RunStep] {

@@ -15,7 +15,7 @@ type throughFlags struct {
 func (t *throughFlags) flags(k *command, c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&t.cluster, "through-cluster", "", `reach it through this connected cluster, "" for the direct way`)
-	f.StringVar(&t.place, "through", "", "where in that cluster, as NAMESPACE/service/NAME or NAMESPACE/pod/NAME")
+	f.StringVar(&t.place, "through", "", "where in that cluster, as NAMESPACE/service/NAME or NAMESPACE/pod/NAME; of ServiceAccounts NAMESPACE/serviceaccounts")
 	_ = c.RegisterFlagCompletionFunc("through-cluster", k.completeFlag(clusterNames))
 	t.given = f.Changed
 }

@@ -59,6 +59,8 @@ type Types interface {
 	CanAlternate(typ string) bool
 	// CanOverlap reports whether an account of the type can take two values at once.
 	CanOverlap(typ string) bool
+	// IsOfCluster reports whether accounts of the type are a cluster's own, which makes their values and keeps them in Secrets.
+	IsOfCluster(typ string) bool
 	// CanBeInside reports whether resources of the type can be reached through a cluster.
 	CanBeInside(typ string) bool
 }
@@ -306,6 +308,8 @@ func (s *Accounts) pair(ctx context.Context, a *Account, strategy, pair string, 
 	switch {
 	case err != nil:
 		return ev, err
+	case strategy == "single" && s.Types.IsOfCluster(r.Type):
+		return ev, bad("strategy", "a token ends when its Secret is deleted, which is when everything has the next", "use overlap")
 	case strategy == "overlap" && !s.Types.CanOverlap(r.Type):
 		return ev, bad("strategy", "accounts of type "+r.Type+" take one value at a time", "use single")
 	case strategy == alternating && !s.Types.CanAlternate(r.Type):

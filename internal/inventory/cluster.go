@@ -29,7 +29,7 @@ type Scope struct {
 	Restart      bool // may patch workloads so that their pods are replaced
 	PortForward  bool // may connect to ports of pods and services
 	Renew        bool // may renew its own long-lived token
-	Replace      bool // may make Secrets in place of immutable ones, name them where those were named, and delete those
+	Replace      bool // may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those
 }
 
 // Covers reports whether the scope reaches into namespace.

@@ -52,6 +52,8 @@ type Key struct {
 	// Part is that of the credential which stands in the value, where a mapping says that it is a part of it; nil while it
 	// cannot be read there.
 	Part *vault.Fingerprint
+	// Ours says that the key was Keyturn's own in the state in which its Secret is stored. A list does not tell.
+	Ours bool
 }
 
 // Mapping says that an account's credential stands in a Secret key.

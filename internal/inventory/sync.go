@@ -22,6 +22,8 @@ type Seen struct {
 	// Written are the keys that Keyturn itself has just put there and proved: what is mapped to them is meant to have this
 	// value from now on. A list leaves it empty.
 	Written []string
+	// Ours are the keys that were Keyturn's own in the very state, as far as that is known.
+	Ours []string
 	// Made says that Keyturn itself made the Secret in place of another: it is taken in though nobody fetched it.
 	Made bool
 }

@@ -15,6 +15,7 @@ const (
 	OwnedByKeyturn    OwnerKind = "keyturn"    // written by Keyturn
 	OwnedByOneShot    OwnerKind = "one-shot"   // written by a person's tool, which does not write again by itself
 	OwnedByReconciler OwnerKind = "reconciler" // kept by a controller, which would undo a write
+	OwnedByCluster    OwnerKind = "cluster"    // filled in by the cluster itself: a ServiceAccount's token
 )
 
 // Ownership is who owns one key of a Secret, and for a reconciler what to do instead of writing.
@@ -63,6 +64,8 @@ func ClassifyOwner(s Secret, key string) Ownership {
 		return Ownership{Kind: OwnedByKeyturn, Name: last}
 	case slices.ContainsFunc(oneShots, func(p string) bool { return strings.HasPrefix(last, p) }):
 		return Ownership{Kind: OwnedByOneShot, Name: last}
+	case s.Type == typeToken && slices.Contains(filledIn, key):
+		return Ownership{OwnedByCluster, "the cluster", "map it to an account of type kubernetes-token: the cluster makes another token then"}
 	default:
 		return Ownership{OwnedByReconciler, "the field manager " + last,
 			fmt.Sprintf("if %s does not write the key again, take it over with kubectl, then resume", last)}

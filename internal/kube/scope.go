@@ -27,7 +27,7 @@ type Scope struct {
 	Restart      bool     // may restart workloads
 	PortForward  bool     // may connect to ports of pods and services
 	Renew        bool     // may renew its own long-lived token
-	Replace      bool     // may make Secrets in place of immutable ones, name them where those were named, and delete those
+	Replace      bool     // may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those
 }
 
 // Right is one verb on one resource. An empty Namespace is the whole cluster; an empty Name is every object.
@@ -166,11 +166,11 @@ func restartRules() []rule {
 	}
 }
 
-// replaceRules are the rights to put a Secret of a new name in the place of an immutable one, beyond those to restart what
+// replaceRules are the rights to put a Secret of a new name in the place of an immutable one, or of one that holds a token, beyond those to restart what
 // reads it.
 func replaceRules() []rule {
 	return []rule{
-		{"Make a Secret of a new name in place of an immutable one, and delete that when nothing names it any more. Whoever may make Secrets can make a token of each account here.",
+		{"Make a Secret of a new name in place of an immutable one or of a ServiceAccount's token, and delete that when nothing names it any more. Whoever may make Secrets can make a token of each account here.",
 			"", []string{"secrets"}, []string{"create", "delete"}, nil},
 		{"Name the new Secret in jobs that start later.", "batch", []string{"cronjobs"}, []string{"get", "patch"}, nil},
 		{"Name the new Secret in accounts that pull images with it.", "", []string{"serviceaccounts"}, []string{"get", "patch"}, nil},

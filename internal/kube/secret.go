@@ -120,6 +120,15 @@ func (c *Conn) ListValues(ctx context.Context, namespace string, page func([]Sec
 // FirstSecrets reads the first Secrets of namespace in the order of their names, limit at most, and whether there may be
 // more. When they would pass 64 MiB it returns none, and more.
 func (c *Conn) FirstSecrets(ctx context.Context, namespace string, limit int) (secrets []Secret, more bool, err error) {
+	return c.firstSecrets(ctx, namespace, limit, newSecret)
+}
+
+// FirstValues is FirstSecrets as ListValues is ListSecrets.
+func (c *Conn) FirstValues(ctx context.Context, namespace string, limit int) (secrets []Secret, more bool, err error) {
+	return c.firstSecrets(ctx, namespace, limit, withoutManagers)
+}
+
+func (c *Conn) firstSecrets(ctx context.Context, namespace string, limit int, take func(*corev1.Secret) Secret) (secrets []Secret, more bool, err error) {
 	l, err := c.typed.CoreV1().Secrets(namespace).List(ctx, metav1.ListOptions{Limit: int64(limit)})
 	if errors.Is(err, errTooLarge) {
 		return nil, true, nil
@@ -132,7 +141,7 @@ func (c *Conn) FirstSecrets(ctx context.Context, namespace string, limit int) (s
 	}
 	secrets = make([]Secret, len(l.Items))
 	for i := range l.Items {
-		secrets[i] = newSecret(&l.Items[i])
+		secrets[i] = take(&l.Items[i])
 	}
 	return secrets, l.Continue != "", nil
 }
@@ -171,6 +180,15 @@ func (c *Conn) listSecrets(ctx context.Context, namespace string, take func(*cor
 
 // GetSecret reads one Secret.
 func (c *Conn) GetSecret(ctx context.Context, namespace, name string) (Secret, error) {
+	return c.getSecret(ctx, namespace, name, newSecret)
+}
+
+// GetValues is GetSecret as ListValues is ListSecrets.
+func (c *Conn) GetValues(ctx context.Context, namespace, name string) (Secret, error) {
+	return c.getSecret(ctx, namespace, name, withoutManagers)
+}
+
+func (c *Conn) getSecret(ctx context.Context, namespace, name string, take func(*corev1.Secret) Secret) (Secret, error) {
 	s, err := c.typed.CoreV1().Secrets(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return Secret{}, c.faultOf(ctx, err, fmt.Sprintf("read secret %s/%s", namespace, name))
@@ -178,7 +196,7 @@ func (c *Conn) GetSecret(ctx context.Context, namespace, name string) (Secret, e
 	if s.UID == "" || s.Name != name || s.Namespace != namespace {
 		return Secret{}, noAnswer(fmt.Sprintf("read secret %s/%s", namespace, name))
 	}
-	return newSecret(s), nil
+	return take(s), nil
 }
 
 // PatchSecret sets exactly the keys of data, provided that the Secret still has this uid and resourceVersion; a newer

@@ -106,7 +106,7 @@ func (w *world) pairTurned(when string) {
 
 func TestAPairSurvivesEveryFault(t *testing.T) {
 	for _, call := range []string{
-		"store:begin:minted", "store:minted", "store:begin:applied", "store:applied", "store:begin:verified", "store:verified",
+		"store:minted", "store:begin:applied", "store:applied", "store:begin:verified", "store:verified",
 		"store:begin:published", "store:writes", "store:published", "store:rolled_out", "store:begin:retired", "store:retired", "store:done",
 		"target:change", "target:login", "target:prove", "target:compare", "target:beside", "cluster:read", "cluster:patch", "saw",
 	} {

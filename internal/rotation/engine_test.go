@@ -2,6 +2,7 @@ package rotation
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,27 +68,32 @@ func TestResumeTurnsTheKey(t *testing.T) {
 
 func TestResumeAfterEveryFault(t *testing.T) {
 	calls := []string{
-		"store:begin:minted", "store:minted", "store:begin:applied", "store:applied", "store:begin:verified", "store:verified",
-		"store:begin:published", "store:writes", "store:published", "store:rolled_out", "store:begin:retired", "store:retired", "store:done",
+		"store:minted", "store:begin:applied", "store:applied", "store:begin:verified", "store:verified",
+		"store:begin:published", "store:writes", "store:published", "store:rolled_out", "store:retired", "store:done",
 		"target:change", "target:login", "target:prove", "cluster:read", "cluster:patch", "saw",
 	}
 	for _, strategy := range []Strategy{Single, Overlap} {
 		for _, call := range calls {
-			survives(t, strategy, call)
+			survives(t, strategy, call, fails, lost)
 		}
+		survives(t, strategy, "target:change", vanished)
 	}
-	survives(t, Overlap, "target:drop")
+	survives(t, Overlap, "store:begin:retired", fails, lost)
+	survives(t, Overlap, "target:drop", fails, lost, vanished)
 }
 
-// survives injects a fault into one call, both ways, and fails the test unless the run ends well.
-func survives(t *testing.T, strategy Strategy, call string) {
+// survives injects a fault into one call, in each way, and fails the test unless the run ends well.
+func survives(t *testing.T, strategy Strategy, call string, ways ...mode) {
 	t.Helper()
-	for _, m := range []mode{fails, lost} {
+	for _, m := range ways {
 		w := newWorld(t)
 		w.run.Strategy, w.faults[call] = strategy, m
 		when := string(strategy) + ", " + call
-		if m == lost {
+		switch m {
+		case lost:
 			when += ", reply lost"
+		case vanished:
+			when += ", neither arrived nor answered"
 		}
 		for range 4 {
 			_ = w.resume()
@@ -131,6 +137,48 @@ func outlives(t *testing.T, strategy Strategy, point string) {
 	w.turned(when)
 	if w.changes != 1 {
 		t.Errorf("%s: the target was changed %d times", when, w.changes)
+	}
+}
+
+// TestARunThatWaitedAsksForTheOldValueAgain has the target fail over to a copy that takes the old value, while the run is
+// away or waits between its proof and its end.
+func TestARunThatWaitedAsksForTheOldValueAgain(t *testing.T) {
+	for when, meanwhile := range map[string]func(*world){
+		"the process was killed": func(w *world) { w.crash = "rolled_out:stored" },
+		"it took its time": func(w *world) {
+			w.on = func(point string) {
+				if point == "rolled_out:stored" {
+					time.Sleep(stillRefused)
+				}
+			}
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			old := w.accepted
+			meanwhile(w)
+			wait := w.on
+			w.on = func(point string) {
+				if wait != nil {
+					wait(point)
+				}
+				if point == "verified:stored" {
+					w.also = old
+				}
+			}
+			for range 2 {
+				_ = w.resume()
+			}
+			if w.run.State != NeedsAttention || !strings.Contains(w.run.Reason, "still accepts the old value") {
+				t.Errorf("%s: the run is %s: %s", when, w.run.State, w.run.Reason)
+			}
+			w.also = ""
+			w.run.State = Queued
+			if err := w.resume(); err != nil {
+				t.Error(err)
+			}
+			w.turned(when)
+		})
 	}
 }
 

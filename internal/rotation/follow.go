@@ -50,7 +50,7 @@ func (e *Engine) generate(ctx context.Context, run Run, target Target, policy Po
 
 // outdated makes the value of a run anew whose policy was changed since, as long as no system can have been told of it.
 func (e *Engine) outdated(ctx context.Context, run Run, target Target) (again bool, after Run, err error) {
-	if run.Typed || run.Begun != Minted {
+	if run.Typed || run.Begun != Minted || target.Issues() {
 		return false, run, nil
 	}
 	policy, err := e.policy(ctx, run)

@@ -26,6 +26,8 @@ type Outlook struct {
 	// Value is the current version; nil if there is none. Probe is a value that nobody uses: it stands for the new one.
 	Value *vault.Value
 	Probe vault.Value
+	// Home is where Value stands if the system made it; the zero Home of any other.
+	Home Home
 	// OpenRun is set while a run of the account has not ended.
 	OpenRun bool
 	Pace    Pace
@@ -127,6 +129,7 @@ const (
 	WarnNoKeys   = "no-keys"
 	WarnLockout  = "lockout"
 	WarnUnproved = "not-provable"
+	WarnUnmapped = "token-unmapped"
 )
 
 // Foresee says what a run would do. It is pure. It fails with fault.Invalid when the policy's waves cannot be followed.
@@ -164,7 +167,7 @@ func keyForecasts(o Outlook, waves map[string]int) []KeyForecast {
 	for _, p := range places(o.Writes) {
 		view := o.Clusters[p.cluster]
 		seen, there := view.Secrets[[2]string{p.namespace, p.name}]
-		decided := decide(p.under(o.Policy.mayReplace(false, view.MayReplace)).writes, seen, there, o.Probe)
+		decided := decide(p.under(o.Policy, false, view.MayReplace).writes, seen, there, o.Probe)
 		instead := ""
 		if decided.replace {
 			base, n := seen.numbered()
@@ -331,6 +334,9 @@ func warningsOf(f Forecast) []Warning {
 	}
 	if !f.Remote {
 		out = append(out, Warning{WarnUnproved, "this resource has no remote side, so no login proves the new value", "change the system yourself", false})
+	}
+	if f.Home != (Home{}) && at(f.Writes, f.Home) == nil {
+		out = append(out, Warning{WarnUnmapped, reason(unmapped(f.Home)), cure(unmapped(f.Home), ""), true})
 	}
 	if f.Lockout != nil {
 		out = append(out, Warning{WarnLockout, f.Lockout.Until, "choose a window, or a system and strategy that take two values for a time", false})

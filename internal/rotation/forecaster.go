@@ -71,10 +71,6 @@ func (f *Forecaster) outlook(ctx context.Context, accountID string) (Outlook, er
 	if o.Strategy, err = f.Resets.strategy(ctx, o.Account); err != nil {
 		return o, err
 	}
-	o.Remote = true
-	if target, err := f.Resets.Targets.Open(ctx, accountID); err == nil {
-		o.Remote = target.Remote()
-	}
 	writes, err := f.Store.Writes(ctx, Run{AccountID: accountID})
 	if err != nil {
 		return o, err
@@ -89,6 +85,14 @@ func (f *Forecaster) outlook(ctx context.Context, accountID string) (Outlook, er
 			return o, err
 		}
 		o.Value = &value
+	}
+	o.Remote = true
+	if target, err := f.Resets.Targets.Open(ctx, accountID); err == nil {
+		o.Remote = target.Remote()
+		if o.Home, err = homeOf(target, o.Value); err != nil {
+			return o, err
+		}
+		leadOn(o.Writes, o.Home)
 	}
 	o.Clusters, err = f.views(ctx, o.Writes)
 	return o, err

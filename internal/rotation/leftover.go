@@ -19,8 +19,8 @@ type leftover struct {
 	instead   string
 }
 
-// leftovers are the Secrets that the run replaced and has not deleted yet; and what it made in vain, or the run that it
-// undoes.
+// leftovers are the Secrets that the run replaced and has not deleted yet; and what was made in vain by it, by the run that it
+// undoes, or by runs that were given up: but for a name that this run has given to a Secret of its own, or replaced itself.
 func (e *Engine) leftovers(ctx context.Context, run Run) ([]leftover, error) {
 	own, err := e.Store.Replacements(ctx, run)
 	if err != nil {
@@ -36,12 +36,17 @@ func (e *Engine) leftovers(ctx context.Context, run Run) ([]leftover, error) {
 			out = append(out, leftover{r, r.Old, r.OldUID, r.New})
 		}
 	}
-	if run.Reverts == "" {
-		return out, nil
+	vain, err := e.Store.Abandoned(ctx, run.AccountID)
+	if err == nil && run.Reverts != "" {
+		var undone []Replacement
+		undone, err = e.Store.Replacements(ctx, Run{ID: run.Reverts})
+		vain = append(vain, undone...)
 	}
-	undone, err := e.Store.Replacements(ctx, Run{ID: run.Reverts})
-	for _, r := range undone {
-		if r.NewUID == "" && !r.Gone {
+	for _, r := range vain {
+		kept := func(o Replacement) bool {
+			return o.ClusterID == r.ClusterID && o.Namespace == r.Namespace && (o.New == r.New || o.Old == r.New)
+		}
+		if r.NewUID == "" && !r.Gone && !slices.ContainsFunc(own, kept) && !slices.Contains(out, r.inVain()) {
 			out = append(out, r.inVain())
 		}
 	}
@@ -119,24 +124,32 @@ func (e *Engine) retired(ctx context.Context, run Run, note string) (Run, error)
 	if run, err = e.unnamed(ctx, run, left); err != nil {
 		return run, err
 	}
-	for _, l := range left {
-		if err := e.delete(ctx, run, l); err != nil {
-			if fault.KindOf(err) == "" {
-				return run, err
-			}
-			if unreachable(err) || changed(err) {
-				return e.retry(ctx, run, "the replaced Secret "+l.Namespace+"/"+l.name+" is not deleted: "+reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
-			}
-			if errors.Is(err, fault.Stale) {
-				return run, err // the lease is lost
-			}
-			return e.stop(ctx, run, NeedsAttention, "the replaced Secret "+l.Namespace+"/"+l.name+" is not deleted: "+reason(err), cure(err, "mend the cause, then resume"))
-		}
+	if run, err = e.forget(ctx, run, left); err != nil {
+		return run, err
 	}
 	if len(left) > 0 {
 		note = strings.TrimPrefix(note+fmt.Sprintf("; %d replaced Secrets are deleted", len(left)), "; ")
 	}
 	return e.passed(ctx, run, RetiredOld, note)
+}
+
+// forget deletes Secrets that others have taken the place of and that nothing names.
+func (e *Engine) forget(ctx context.Context, run Run, left []leftover) (Run, error) {
+	for _, l := range left {
+		err := e.delete(ctx, run, l)
+		switch {
+		case err == nil:
+		case fault.KindOf(err) == "":
+			return run, err
+		case unreachable(err) || changed(err):
+			return e.retry(ctx, run, "the replaced Secret "+l.Namespace+"/"+l.name+" is not deleted: "+reason(err), cure(err, "bring the cluster back; the run goes on by itself, or resume it"))
+		case errors.Is(err, fault.Stale):
+			return run, err // the lease is lost
+		default:
+			return e.stop(ctx, run, NeedsAttention, "the replaced Secret "+l.Namespace+"/"+l.name+" is not deleted: "+reason(err), cure(err, "mend the cause, then resume"))
+		}
+	}
+	return run, nil
 }
 
 // codeChanged is the code of a write to a Secret that was changed since it was read.

@@ -1,8 +1,10 @@
 package rotation
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +16,7 @@ import (
 
 // TestAnyOrderOfFaultsLosesNothing plays random histories of one account against the model world: resets, roll-backs and
 // cancellations while calls fail or lose their replies, the process dies or is frozen until another has taken over, and
-// people change the password, the policy and the Secrets. The invariants are checked after each step, and that everything
+// people change the password, the policy and the Secrets, some of which are immutable and replaced. The invariants are checked after each step, and that everything
 // ends well once the faults have ended.
 func TestAnyOrderOfFaultsLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -39,6 +41,7 @@ func history(t *rapid.T) {
 		"freeze":         m.freezes,
 		"policy":         func(*rapid.T) { m.policy.Rev++ },
 		"target rejects": func(t *rapid.T) { m.rejects = rapid.IntRange(1, 4).Draw(t, "times") },
+		"immutable":      m.saysOfImmutable,
 		"reconcile":      func(t *rapid.T) { m.reconciled = rapid.Bool().Draw(t, "on") },
 		"password":       m.changedBehindItsBack,
 		"Secret":         func(t *rapid.T) { m.secretChanges(t)() },
@@ -58,6 +61,7 @@ type machine struct {
 	last     int64             // the highest version that was ever there
 	others   map[string]string // what the keys that are not mapped hold
 	drifted  map[string]bool   // Secrets whose mapped key was changed since the run wrote it, or may have been
+	taken    map[string]bool   // Secrets that somebody has deleted
 	unmapped []Write
 	even     bool // everything held what the target accepts when the run was opened, and nobody else changed it since
 	dieAt    string
@@ -69,13 +73,19 @@ type machine struct {
 }
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{world: newWorldOf(t, io.Discard).withWorkloads(), t: t, last: 1, others: map[string]string{}, drifted: map[string]bool{}, during: map[string]func(){}}
+	m := &machine{world: newWorldOf(t, io.Discard).withWorkloads(), t: t, last: 1, others: map[string]string{}, drifted: map[string]bool{}, taken: map[string]bool{}, during: map[string]func(){}}
+	if rapid.Bool().Draw(t, "replaces") {
+		m.frozen()
+	}
 	m.meddled, m.on = true, m.passes
 	for name := range m.secrets {
 		m.others[name] = "stays"
 	}
 	if rapid.Bool().Draw(t, "waves") {
 		m.inClusters(Waves{Size: "1"})
+		for _, x := range m.workloads {
+			x.ClusterID = m.writes[int(x.reads[1]-'0')].ClusterID
+		}
 	}
 	m.policy.ID = DefaultPolicy
 	m.run.State, m.run.Step = Finished, Done // nothing is under way yet
@@ -87,12 +97,14 @@ var points = strings.Fields(`minted:before-store minted:stored applied:before-ef
 	verified:before-effect verified:after-effect verified:before-store verified:stored published:before-waves published:waves published:before-effect
 	published:after-effect published:before-proof published:before-wave published:wave published:before-store published:stored
 	rolled_out:before-census rolled_out:census rolled_out:before-effect rolled_out:after-effect rolled_out:before-store rolled_out:stored
-	retired:before-effect retired:after-effect retired:before-store retired:stored done:before-store done:stored`)
+	retired:before-effect retired:after-effect retired:before-store retired:stored done:before-store done:stored
+	published:before-choice published:choice published:before-replacement published:replacement retired:before-delete retired:deleted retired:delete-stored`)
 
 // failing are the calls that can fail, or take effect and lose their reply.
-var failing = strings.Fields(`store:begin:minted store:minted store:begin:applied store:applied store:begin:verified store:verified store:begin:published
+var failing = strings.Fields(`store:minted store:begin:applied store:applied store:begin:verified store:verified store:begin:published
 	store:waves store:writes store:published store:census store:rollouts store:begin:rolled_out store:rolled_out store:begin:retired store:retired
-	store:done store:renew store:sealed target:change target:drop target:login target:prove cluster:read cluster:patch cluster:census cluster:restart cluster:follow saw`)
+	store:done store:renew store:sealed target:change target:drop target:login target:prove cluster:read cluster:patch cluster:census cluster:restart cluster:follow saw
+	store:replacement cluster:replace cluster:delete`)
 
 func (m *machine) reset(t *rapid.T) {
 	if !m.run.State.Ended() {
@@ -219,7 +231,7 @@ func (m *machine) cancel(*rapid.T) {
 }
 
 func (m *machine) callFails(t *rapid.T) {
-	m.faults[rapid.SampledFrom(failing).Draw(t, "call")] = rapid.SampledFrom([]mode{fails, lost}).Draw(t, "how")
+	m.faults[rapid.SampledFrom(failing).Draw(t, "call")] = rapid.SampledFrom([]mode{fails, lost, vanished}).Draw(t, "how")
 }
 
 func (m *machine) crashes(t *rapid.T) { m.dieAt = rapid.SampledFrom(points).Draw(t, "at") }
@@ -243,7 +255,10 @@ func (m *machine) secretChangesDuring(t *rapid.T) {
 
 // secretChanges returns what somebody does to a Secret.
 func (m *machine) secretChanges(t *rapid.T) func() {
-	name := "c1/" + rapid.SampledFrom([]string{"s0", "s1", "s2"}).Draw(t, "Secret")
+	if len(m.secrets) == 0 {
+		return func() {}
+	}
+	name := rapid.SampledFrom(slices.Sorted(maps.Keys(m.secrets))).Draw(t, "Secret")
 	what := rapid.SampledFrom([]string{"other key", "password", "owned", "immutable", "deleted", "recreated", "mutated"}).Draw(t, "what")
 	m.count++
 	mark := fmt.Sprint(m.count)
@@ -251,7 +266,7 @@ func (m *machine) secretChanges(t *rapid.T) func() {
 		m.mu.Lock()
 		defer m.mu.Unlock()
 		s := m.secrets[name]
-		if s == nil {
+		if s == nil || s.immutable && slices.Contains([]string{"other key", "password"}, what) { // the API server refuses it
 			return
 		}
 		s.rv += "."
@@ -266,7 +281,7 @@ func (m *machine) secretChanges(t *rapid.T) func() {
 			s.immutable = true
 		case "deleted":
 			delete(m.secrets, name)
-			m.drifted[name] = true
+			m.drifted[name], m.taken[name] = true, true
 		case "recreated":
 			m.recreate(name, s.data["password"])
 		case "mutated":
@@ -277,8 +292,10 @@ func (m *machine) secretChanges(t *rapid.T) func() {
 
 func (m *machine) recreate(name, password string) {
 	m.count++
+	m.others[name] = cmp.Or(m.others[name], "stays")
 	m.secrets[name] = &secret{uid: fmt.Sprint("uid", m.count), rv: "1", data: map[string]string{"password": password, "other": m.others[name]}}
 	m.drifted[name] = true
+	delete(m.taken, name)
 }
 
 // mend is what a person does who follows the cures that runs name.
@@ -286,17 +303,18 @@ func (m *machine) mend() {
 	if m.outside() {
 		m.accepted, m.also = m.current(), ""
 	}
-	for i := range 3 {
-		name := fmt.Sprintf("c1/s%d", i)
+	for _, w := range slices.Concat(m.writes, m.unmapped) {
+		name := "c1/" + w.Name
 		s := m.secrets[name]
 		if s == nil {
 			m.recreate(name, "old")
-		} else if s.immutable {
+		} else if s.immutable && !(m.mayReplace && m.policy.Rules.Immutable == ImmutableReplace) {
 			m.recreate(name, s.data["password"])
 		} else {
 			s.owners, s.mutate = nil, false
 		}
 	}
+	m.rename()
 	for i := len(m.writes) - 1; i >= 0; i-- {
 		if w := m.writes[i]; w.UID != m.secrets["c1/"+w.Name].uid {
 			m.unmapped = append(m.unmapped, w)
@@ -338,11 +356,16 @@ func (m *machine) holds(t *rapid.T) {
 	}
 	m.last = m.highest()
 	for name, s := range m.secrets {
-		if s.data["other"] != m.others[name] {
+		if want := cmp.Or(s.copied, m.others[name]); s.data["other"] != want {
 			t.Errorf("a key of %s that is not mapped was changed to %q", name, s.data["other"])
 		}
-		if has := s.data["password"]; m.even && m.run.Strategy == Overlap && !m.drifted[name] && has != "mutated" && has != m.accepted && has != m.also {
+		if has := s.data["password"]; m.even && m.inUse(name) && m.run.Strategy == Overlap && !m.drifted[name] && has != "mutated" && has != m.accepted && has != m.also {
 			t.Errorf("what reads %s cannot log in with %q: it is %q or %q", name, has, m.accepted, m.also)
+		}
+	}
+	for name, x := range m.workloads {
+		if at := "c1/" + x.reads; m.secrets[at] == nil && !m.taken[at] {
+			t.Errorf("%s names %s, which is not there", name, x.reads)
 		}
 	}
 	for at, n := range m.restarts {
@@ -357,6 +380,7 @@ func (m *machine) holds(t *rapid.T) {
 
 // turned fails the test when a run that says that it is done has not done what it says.
 func (m *machine) turned() {
+	m.tidied()
 	value := m.plain(m.run.New)
 	if m.current() != value || !m.outside() && (m.accepted != value || m.also != "") {
 		m.t.Errorf("done: current is %q, the run's %q, the target accepts %q and %q", m.current(), value, m.accepted, m.also)

@@ -50,8 +50,8 @@ func (w *Write) strays(have vault.Value) bool {
 }
 
 // together takes keys out of the patch of a Secret that holds user names, where one of its keys cannot be written: a
-// password without its user name lets nobody in. An immutable Secret is replaced as a whole or not at all.
-func (d decision) together(immutable bool) {
+// password without its user name lets nobody in. A Secret that is replaced is so as a whole or not at all.
+func (d decision) together(replaced bool) {
 	blocked, users := -1, false
 	for i, w := range d.writes {
 		users = users || w.Place.HasUser()
@@ -61,9 +61,9 @@ func (d decision) together(immutable bool) {
 	}
 	why := "since user name and password belong together"
 	if !users {
-		why = "since the Secret is immutable and is replaced as a whole"
+		why = "since the Secret is replaced as a whole"
 	}
-	if blocked < 0 || !users && !immutable {
+	if blocked < 0 || !users && !replaced {
 		return
 	}
 	for i := range d.writes {

@@ -20,10 +20,12 @@ type Clusters interface {
 	Workloads(ctx context.Context, clusterID string) (w Workloads, may bool, err error)
 }
 
-// Cluster reads and writes Secrets of one cluster. Both methods may be called by several goroutines at once.
+// Cluster reads and writes Secrets of one cluster. All methods may be called by several goroutines at once.
 type Cluster interface {
 	// Read returns those of the named Secrets of namespace that exist.
 	Read(ctx context.Context, namespace string, names []string) (map[string]Seen, error)
+	// ReadBack is Read for whom it is all the same who owns a key: Owners stay empty, which takes less time than to read them.
+	ReadBack(ctx context.Context, namespace string, names []string) (map[string]Seen, error)
 	// Patch writes exactly the given keys of the Secret that was seen, and returns it as the API server stored it. It fails
 	// with fault.Stale when the Secret changed since it was seen, fault.NotFound when it is gone, fault.Invalid or
 	// fault.Denied when the API server refuses, fault.Unavailable when it does not answer.
@@ -43,6 +45,7 @@ const (
 	OwnerKeyturn                     // this program
 	OwnerOneShot                     // a person's tool, which will not write again by itself
 	OwnerReconciler                  // a controller, which would undo or fight the write
+	OwnerCluster                     // the cluster itself, which has filled the key in
 )
 
 // Owner is who holds a key of a Secret, and for a reconciler what to do instead of writing.
@@ -63,6 +66,8 @@ type Seen struct {
 	Owners               map[string]Owner // by key
 	// Written are the keys that this run has put there and proved; only what is given to Engine.Saw has any.
 	Written []string
+	// Ours are the keys that were Keyturn's own in the very state; only what is given to Engine.Saw has any.
+	Ours []string
 	// Base and MadeBy are what Made said of a Secret that Keyturn made in place of another; empty of any other.
 	Base, MadeBy string
 	// Made says that this run put the Secret in the place of another; only what is given to Engine.Saw has it.
@@ -167,13 +172,25 @@ func places(writes []Write) []place {
 // writeAll writes every place and stores what became of each. A cluster that does not answer holds only its own part.
 func (e *Engine) writeAll(ctx context.Context, run Run, policy Policy, writes []Write, value vault.Value) error {
 	credential := e.Vault.Fingerprint(value)
+	known, err := e.Store.Replacements(ctx, run)
+	if err != nil {
+		return err
+	}
+	leadTo(writes, known)
 	for i := range writes {
 		writes[i].Proof.Value, writes[i].User, writes[i].Pair = credential, run.user(), run.Strategy == Alternating
 	}
-	byNamespace := map[[2]string][]place{}
+	byNamespace, unread := map[[2]string][]place{}, false
 	for _, p := range places(writes) {
 		id := [2]string{p.cluster, p.namespace}
 		byNamespace[id] = append(byNamespace[id], p)
+		_, known := p.known()
+		unread = unread || known
+	}
+	if unread { // what is known was stored before anybody can take the run over from here on; see read
+		if err := e.Store.Renew(ctx, run, e.Lease); err != nil {
+			return err
+		}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -197,43 +214,30 @@ func (e *Engine) writeAll(ctx context.Context, run Run, policy Policy, writes []
 	return e.save(ctx, run, results, stop)
 }
 
-// writeNamespace writes the places of one namespace: one read of all, a patch for each, one read of all as the proof.
+// writeNamespace writes the places of one namespace: a patch for each, of those whose Secrets are not known well enough
+// after one read of all, and one read of all as the proof.
 func (e *Engine) writeNamespace(ctx context.Context, run Run, policy Policy, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}) result {
-	names := make([]string, len(ps))
-	for i, p := range ps {
-		names[i] = p.name
-	}
-	limit <- struct{}{}
 	c, err := e.Clusters.Open(ctx, cluster)
-	var seen map[string]Seen
 	if err == nil {
-		seen, err = e.read(ctx, run, c, namespace, names)
-	}
-	<-limit
-	if err != nil {
-		for i := range ps {
-			ps[i].writes = failed(ps[i].writes, err)
+		if unread := e.writeKnown(ctx, run, c, ps, value, limit); len(unread) > 0 {
+			err = e.writeRead(ctx, run, policy, c, namespace, ps, unread, value, limit)
 		}
+	}
+	names := make([]string, 0, len(ps))
+	for i, p := range ps {
+		if err != nil {
+			ps[i].writes = failed(p.writes, err)
+		}
+		if slices.ContainsFunc(ps[i].writes, Write.done) {
+			names = append(names, ps[i].now())
+		}
+	}
+	if len(names) == 0 {
 		return result{cluster: cluster, places: ps}
 	}
-	may := policy.mayReplace(run.Reverts != "", c.MayReplace())
-	var work sync.WaitGroup
-	for i := range ps {
-		limit <- struct{}{}
-		ps[i] = ps[i].under(may)
-		work.Go(func() {
-			defer func() { <-limit }()
-			s, there := seen[ps[i].name]
-			ps[i].writes = e.write(ctx, run, c, ps[i], s, there, value)
-		})
-	}
-	work.Wait()
 	e.at("published:before-proof")
-	for i, p := range ps {
-		names[i] = p.now()
-	}
 	limit <- struct{}{}
-	seen, err = c.Read(ctx, namespace, names)
+	seen, err := c.ReadBack(ctx, namespace, names)
 	<-limit
 	for i := range ps {
 		s := seen[ps[i].now()]
@@ -243,6 +247,31 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, policy Policy, clu
 		}
 	}
 	return result{cluster, seen, ps}
+}
+
+// writeRead reads the named Secrets of a namespace and writes them.
+func (e *Engine) writeRead(ctx context.Context, run Run, policy Policy, c Cluster, namespace string, ps []place, names []string, value vault.Value, limit chan struct{}) error {
+	limit <- struct{}{}
+	seen, err := e.read(ctx, run, c, namespace, names)
+	<-limit
+	if err != nil {
+		return err
+	}
+	var work sync.WaitGroup
+	for i := range ps {
+		if !slices.Contains(names, ps[i].name) {
+			continue
+		}
+		limit <- struct{}{}
+		ps[i] = ps[i].under(policy, run.Reverts != "", c.MayReplace())
+		work.Go(func() {
+			defer func() { <-limit }()
+			s, there := seen[ps[i].name]
+			ps[i].writes = e.write(ctx, run, c, ps[i], s, there, value)
+		})
+	}
+	work.Wait()
+	return nil
 }
 
 // read reads Secrets that are about to be written, and then makes sure that the run is still this worker's. Whoever takes
@@ -262,6 +291,9 @@ func (e *Engine) write(ctx context.Context, run Run, c Cluster, p place, seen Se
 		d := decide(p.writes, seen, there, value)
 		if len(d.patch) == 0 {
 			return d.writes
+		}
+		if d.issued() != "" {
+			return e.moved(ctx, run, c, p, seen, d, value)
 		}
 		if d.replace {
 			return e.replaced(ctx, run, c, p, seen, d, value)
@@ -297,6 +329,7 @@ type decision struct {
 // not touched and why.
 func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 	d := decision{patch: map[string]vault.Value{}, writes: slices.Clone(writes)}
+	token := slices.ContainsFunc(writes, func(w Write) bool { return w.to != "" })
 	for i := range d.writes {
 		w := &d.writes[i]
 		have, has := seen.Data[w.Key]
@@ -308,7 +341,12 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 			w.set(WriteBlocked, "the Secret was deleted and made anew since it was mapped", "remove the mapping and resume; if it is the right Secret, sync the cluster and map the key again when the run has ended")
 		case has && w.holds(have, value):
 			w.set(WriteDone, "", "")
-		case owner.Kind == OwnerReconciler:
+		case w.to != "" && !w.isFixed(seen):
+			d.patch[w.Key] = value
+		case w.to != "":
+		case token:
+			w.set(WriteBlocked, "it stands beside a token, which the cluster makes in another Secret", "remove the mapping and resume; then map a key of a Secret of its own")
+		case owner.Kind == OwnerReconciler || owner.Kind == OwnerCluster:
 			w.set(WriteHands, "the key belongs to "+owner.Name, owner.Advice)
 		case seen.Immutable && w.isFixed(seen):
 		default:
@@ -323,8 +361,8 @@ func decide(writes []Write, seen Seen, there bool, value vault.Value) decision {
 			d.patch[w.Key] = next
 		}
 	}
-	d.together(seen.Immutable)
-	d.replace = seen.Immutable && len(d.patch) > 0
+	d.together(seen.Immutable || token)
+	d.replace = (seen.Immutable || token) && len(d.patch) > 0
 	return d
 }
 
@@ -339,6 +377,9 @@ func answered(d decision, reply Seen, value vault.Value) []Write {
 		have, ok := reply.Data[w.Key]
 		if sent, was := d.patch[w.Key]; ok && (was && have.Equal(sent) || !was && w.holds(have, value)) {
 			w.set(WriteDone, "", "")
+			if reply.Owners[w.Key].Kind == OwnerKeyturn && !reply.Immutable {
+				w.ours = reply.ResourceVersion
+			}
 		} else {
 			w.set(WriteBlocked, "the API server stored another value than it was sent", "look for an admission webhook that changes Secrets, then resume")
 		}
@@ -383,6 +424,8 @@ func failed(writes []Write, err error) []Write {
 	}
 	return out
 }
+
+func (w Write) done() bool { return w.State == WriteDone }
 
 func (w *Write) set(s WriteState, reason, cure string) {
 	w.State, w.Reason, w.Cure, w.At = s, reason, cure, time.Now().UTC()

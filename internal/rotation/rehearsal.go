@@ -211,7 +211,8 @@ func (s *Rehearsals) steps(ctx context.Context, by identity.Actor, account Accou
 		return nil, err
 	}
 	policy, _ := Select(policies, standing.Subject)
-	value, err := target.Generate(ctx, "")
+	account.tell(writes)
+	value, err := s.standIn(ctx, account, target, writes)
 	if err != nil {
 		if fault.KindOf(err) == "" {
 			return nil, err
@@ -219,7 +220,7 @@ func (s *Rehearsals) steps(ctx context.Context, by identity.Actor, account Accou
 		return append(steps, failedStep(RehearseWrite, account.Name, err)), nil
 	}
 	byCluster := map[string][]Write{}
-	for _, w := range account.tell(writes) {
+	for _, w := range writes {
 		byCluster[w.ClusterID] = append(byCluster[w.ClusterID], w)
 	}
 	found := make([][]RehearsalStep, len(byCluster))
@@ -306,11 +307,10 @@ func (s *Rehearsals) cluster(ctx context.Context, id string, policy Policy, writ
 		}
 	}
 	steps, replaced := make([]RehearsalStep, len(all)), make([]Replacement, len(all))
-	may := policy.mayReplace(false, c.MayReplace())
 	side(len(all), func(i int) {
 		x, there := seen[[2]string{all[i].namespace, all[i].name}]
 		var instead string
-		steps[i], instead = tryWrite(ctx, c, all[i].under(may), x, there, value)
+		steps[i], instead = tryWrite(ctx, c, all[i].under(policy, false, c.MayReplace()), x, there, value)
 		steps[i] = steps[i].in(name)
 		replaced[i] = Replacement{ClusterID: id, Namespace: all[i].namespace, Old: all[i].name, New: instead}
 	})

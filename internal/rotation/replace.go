@@ -36,6 +36,8 @@ type Replacement struct {
 	RunID, ClusterID, Namespace string
 
 	Old, OldUID string
+	// Key is the one in which the value stands, of Secrets that the system makes itself; empty of those that the run makes.
+	Key string
 	// New is chosen before it is made; NewUID is empty until it was read back.
 	New, NewUID string
 	// Gone says that the old one is deleted, or is another object by now.
@@ -48,6 +50,9 @@ func (r Replacement) path() string { return r.Namespace + "/" + r.Old }
 type ReplaceStore interface {
 	// Replacements returns those of the run.
 	Replacements(ctx context.Context, run Run) ([]Replacement, error)
+	// Abandoned returns those in which the system made a Secret for a run of the account that was given up before anything was
+	// mapped to it.
+	Abandoned(ctx context.Context, accountID string) ([]Replacement, error)
 	// SaveReplacement stores one, of run or of the run that it undoes, in place of what is stored of the same old Secret. It
 	// fails with fault.Stale when the stored fence is another than run.Fence, and with fault.Unavailable while another run
 	// that has not ended replaces the old Secret or has put it in the place of another.
@@ -69,6 +74,12 @@ type Replacer interface {
 	Replace(ctx context.Context, old Seen, made Made, data map[string]vault.Value) (Seen, error)
 	// TryReplace is Replace without its effect, as TryPatch is.
 	TryReplace(ctx context.Context, old Seen, made Made, data map[string]vault.Value) (Seen, error)
+	// Reissue has the cluster make the Secret made for another token of the ServiceAccount that old holds one of, and returns
+	// it once it is filled in. Doing it again returns the same. It fails with the code NameTaken when there is one of its name
+	// that is not that, with fault.NotFound when there is no such account, and otherwise as Patch does.
+	Reissue(ctx context.Context, old Seen, made Made) (Seen, error)
+	// TryReissue is Reissue without its effect; the token is not filled in.
+	TryReissue(ctx context.Context, old Seen, made Made) (Seen, error)
 	// Delete deletes the Secret that was seen. It fails with fault.Stale when it changed since, fault.NotFound when it is gone.
 	Delete(ctx context.Context, seen Seen) error
 }
@@ -107,16 +118,17 @@ func (p Policy) mayReplace(reverts, right bool) mayReplace {
 	return replaceAllowed
 }
 
-// under returns the place with what is allowed if its Secret is immutable.
-func (p place) under(may mayReplace) place {
+// under returns the place with what is allowed if its Secret is replaced. Where a token stands in it no policy is asked: it
+// cannot be changed in another way.
+func (p place) under(policy Policy, reverts, right bool) place {
 	p.writes = slices.Clone(p.writes)
-	for i := range p.writes {
-		p.writes[i].replace = may
+	for i, w := range p.writes {
+		p.writes[i].replace = policy.mayReplace(reverts || w.to != "", right)
 	}
 	return p
 }
 
-// isFixed reports whether the immutable Secret that was seen is not replaced, and then says why.
+// isFixed reports whether the Secret that was seen, which is immutable or holds a token, is not replaced, and then says why.
 func (w *Write) isFixed(seen Seen) bool {
 	reason, cure := w.fixed(seen)
 	if reason != "" {
@@ -129,25 +141,30 @@ func (w *Write) isFixed(seen Seen) bool {
 func (w *Write) fixed(seen Seen) (reason, cure string) {
 	owner, held := seen.reconciler()
 	base, n := seen.numbered()
+	is := "the Secret is immutable"
+	if w.to != "" {
+		is = "the Secret holds a token, which the cluster makes in another Secret"
+	}
 	switch {
 	case w.replace == replaceRefused:
-		return "the Secret is immutable, and the account's policy does not say that it is replaced",
+		return is + ", and the account's policy does not say that it is replaced",
 			"have the policy say so (--immutable replace), or remove the mapping and resume; then make the Secret anew without immutable, sync the cluster and map the key again"
 	case w.replace == replaceNoRight:
-		return "the Secret is immutable, and the connector has no right to replace it",
-			"apply the manifest that gives it (keyturn cluster config --restart --replace), say so (keyturn cluster edit CLUSTER --replace), then resume"
+		return is + ", and the connector has no right to replace it", cureNoRight
 	case held:
-		return "the Secret is immutable and belongs to " + owner.Name, owner.Advice
-	case slices.Contains(unmakeable, seen.Type):
-		return "the Secret is immutable, and one of type " + seen.Type + " is filled in by the cluster, so it cannot be made like another", "remove the mapping and resume"
+		return is + " and belongs to " + owner.Name, owner.Advice
+	case slices.Contains(unmakeable, seen.Type) && w.to == "":
+		return is + ", and one of type " + seen.Type + " is filled in by the cluster, so it cannot be made like another", "remove the mapping and resume"
 	case w.OnWrite == OnWriteNothing:
-		return "the Secret is immutable, and its mapping says to leave alone what reads it, so that nothing could be told another Secret's name",
+		return is + ", and its mapping says to leave alone what reads it, so that nothing could be told another Secret's name",
 			"have the mapping say restart or ask, then resume"
 	case len(numberedName(base, n+maxNames)) > longestName:
-		return "the Secret is immutable, and its name is too long to have a number behind it", "make the Secret anew under a shorter name, and map its key"
+		return is + ", and its name is too long to have a number behind it", "make the Secret anew under a shorter name, and map its key"
 	}
 	return "", ""
 }
+
+const cureNoRight = "apply the manifest that gives it (keyturn cluster config --restart --replace), say so (keyturn cluster edit CLUSTER --replace), then resume"
 
 // reconciler returns a controller that keeps any key of the Secret: it would make the old one again.
 func (s Seen) reconciler() (Owner, bool) {
@@ -189,6 +206,16 @@ func (e *Engine) replaced(ctx context.Context, run Run, c Cluster, p place, old 
 		}
 		return r.answered(d, old, *back, value)
 	}
+	r, made, err := e.numberedFrom(ctx, run, r, old, known, func(m Made) (Seen, error) { return e.make(ctx, run, c, old, m, d.patch) })
+	if err != nil {
+		return failed(d.writes, err)
+	}
+	return r.answered(d, old, made, value)
+}
+
+// numberedFrom makes the Secret that takes old's place under the first name behind old's that nobody has. Each name is stored
+// before it is tried.
+func (e *Engine) numberedFrom(ctx context.Context, run Run, r Replacement, old Seen, known []Replacement, make func(Made) (Seen, error)) (Replacement, Seen, error) {
 	base, n := old.numbered()
 	first := n + 1
 	for n = first; n < first+maxNames; n++ {
@@ -197,18 +224,15 @@ func (e *Engine) replaced(ctx context.Context, run Run, c Cluster, p place, old 
 			continue
 		}
 		if err := e.choose(ctx, run, r, known); err != nil {
-			return failed(d.writes, err)
+			return r, Seen{}, err
 		}
-		made, err := e.make(ctx, run, c, old, Made{Name: r.New, Base: base, By: run.ID}, d.patch)
+		made, err := make(Made{Name: r.New, Base: base, By: run.ID})
 		if f := asFault(err); f != nil && f.Code == NameTaken {
 			continue
 		}
-		if err != nil {
-			return failed(d.writes, err)
-		}
-		return r.answered(d, old, made, value)
+		return r, made, err
 	}
-	return failed(d.writes, fault.New(fault.Conflict, "%d names behind %s are taken", maxNames, base).WithCure("delete Secrets of these names that nothing needs, then resume"))
+	return r, Seen{}, fault.New(fault.Conflict, "%d names behind %s are taken", maxNames, base).WithCure("delete Secrets of these names that nothing needs, then resume")
 }
 
 // passedOver reports whether an earlier try found the name taken and chose a later one: it may have made a Secret of that.

@@ -150,16 +150,24 @@ func TestWhatIsNotReplaced(t *testing.T) {
 		if tt.change != nil {
 			tt.change(&w, &s)
 		}
-		d := decide(place{writes: []Write{w}}.under(tt.may).writes, s, true, value)
+		d := decide(place{writes: []Write{w}}.under(tt.may.given()).writes, s, true, value)
 		if got := d.writes[0]; d.replace != (tt.reason == "") || tt.reason != "" && (got.State != WriteBlocked || !strings.Contains(got.Reason, tt.reason) || got.Cure == "" || len(d.patch) > 0) {
 			t.Errorf("%s: replace %v, %s: %s", name, d.replace, got.State, got.Reason)
 		}
 	}
 }
 
+// given is a policy and a right that come to m.
+func (m mayReplace) given() (policy Policy, reverts, right bool) {
+	if m != replaceRefused {
+		policy.Rules.Immutable = ImmutableReplace
+	}
+	return policy, false, m != replaceNoRight
+}
+
 func TestAnImmutableSecretIsReplacedAsAWholeOrNotAtAll(t *testing.T) {
 	s := Seen{Name: "db", UID: "u", Immutable: true, Data: map[string]vault.Value{"password": vault.NewValue([]byte("old"))}, Owners: map[string]Owner{}}
-	writes := place{writes: []Write{{UID: "u", Key: "password", OnWrite: OnWriteRestart}, {UID: "other", Key: "copy", OnWrite: OnWriteRestart}}}.under(replaceAllowed).writes
+	writes := place{writes: []Write{{UID: "u", Key: "password", OnWrite: OnWriteRestart}, {UID: "other", Key: "copy", OnWrite: OnWriteRestart}}}.under(replaceAllowed.given()).writes
 	d := decide(writes, s, true, vault.NewValue([]byte("new")))
 	if d.replace || len(d.patch) > 0 || d.writes[0].State != WriteBlocked || !strings.Contains(d.writes[0].Reason, "as a whole") {
 		t.Errorf("%+v", d)
@@ -227,15 +235,20 @@ func TestNothingIsDeletedThatIsStillNamed(t *testing.T) {
 
 // A run that undoes another goes back to the old Secret while that is there, and deletes the one that was made.
 func TestARunThatUndoesAnotherGoesBackToTheOldSecret(t *testing.T) {
-	for _, tt := range []struct{ name, stops, want string }{
-		{"it is still there", "rolled_out:before-effect", "s0"},
-		{"nothing was mapped to the new one yet", "published:replacement", "s0"},
-		{"it is deleted", "retired:delete-stored", "s0-2"},
+	for _, tt := range []struct{ name, stops, holds, want string }{
+		{"it is still there", "rolled_out:before-effect", "old", "s0"},
+		{"nothing was mapped to the new one yet", "published:replacement", "old", "s0"},
+		{"it is deleted", "retired:delete-stored", "", "s0-2"},
+		{"a name was chosen, and the old one holds another value", "published:choice", "somebody's", "s0-1"},
+		{"a Secret was made in vain, and the old one holds another value", "published:replacement", "somebody's", "s0-2"},
 	} {
 		w := newWorld(t).frozen()
 		w.dies(tt.stops)
 		if err := w.resume(); err == nil {
 			t.Fatalf("%s: the run went on", tt.name)
+		}
+		if s := w.secrets["c1/s0"]; s != nil {
+			s.data["password"] = tt.holds
 		}
 		w.policy.Rules.Immutable = "" // whatever the policy says by now
 		w.run = Run{ID: "back", AccountID: "acc", Strategy: Single, State: Queued, Step: Planned, Begun: Planned, Old: w.run.New, New: 1, Typed: true, Restores: 1, Reverts: "run"}

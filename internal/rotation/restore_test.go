@@ -140,6 +140,8 @@ func (c counted) Reconciled() bool { return c.l.Reconciled() }
 func (c counted) Generate(ctx context.Context, p string) (vault.Value, error) {
 	return c.l.Generate(ctx, p)
 }
+func (c counted) Issues() bool                               { return false }
+func (c counted) Home(v vault.Value) (Home, error)           { return c.l.Home(v) }
 func (c counted) Prepare(v vault.Value) (vault.Value, error) { return c.l.Prepare(v) }
 func (c counted) Change(ctx context.Context, a, b, p vault.Value) (Outcome, error) {
 	c.l.t.Errorf("a reconciliation changed something")
@@ -164,6 +166,10 @@ func (c counted) Login(ctx context.Context, v vault.Value) (Answer, error) {
 	return c.l.world.Login(ctx, v)
 }
 func (c counted) Prove(ctx context.Context, v vault.Value) (Answer, error) { return c.Login(ctx, v) }
+func (c counted) ProveChange(ctx context.Context, _, v vault.Value) (Answer, bool, error) {
+	a, err := c.Login(ctx, v)
+	return a, false, err
+}
 
 func TestAfterARestoreTheValueThatLogsInIsFound(t *testing.T) {
 	all := func(value string) map[string]string { return map[string]string{"s0": value, "s1": value, "s2": value} }

@@ -85,7 +85,7 @@ func (c clusters) Restart(ctx context.Context, at Workload, marker string, names
 		x.marker = marker
 		x.marks++
 		c.w.restarts[at.Name+" "+marker]++
-		if s := c.w.secrets["c1/"+x.reads]; x.stuck == "" && s != nil {
+		if s := c.w.secrets["c1/"+x.reads]; x.stuck == "" && s != nil && !at.quiet() {
 			x.holds = []string{s.data["password"], s.data["password"]}
 		}
 	}

@@ -121,6 +121,8 @@ type Run struct {
 
 	// Proved is set when a login with the new value was proved on the target; a generic resource has nothing to prove it on.
 	Proved bool
+	// OldRefused is when a login with the old value was refused as the new one was proved; zero if none was. It is not stored.
+	OldRefused time.Time
 	// Typed is set when a person gave the value: it cannot be made anew.
 	Typed bool
 	// Policy is how a value is generated, as Target.Generate takes it; empty is the default.
@@ -172,8 +174,11 @@ type Write struct {
 	Namespace, Name string
 	UID             string // the Secret's, as mapped; another one means that it was made anew
 	Key             string
-	OnWrite         OnWrite
-	Place           composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
+	// Known is the resourceVersion of the Secret as the repository has it, if the key was Keyturn's own then; empty if that
+	// is not known.
+	Known   string
+	OnWrite OnWrite
+	Place   composite.Spec // where in the key's value the credential stands; the zero Spec: it is the value
 	// User is the login that is written, and Pair says that it is one of two. The engine fills both in.
 	User         string
 	Pair         bool
@@ -181,8 +186,13 @@ type Write struct {
 	Reason, Cure string
 	// Moved is set of a write that was proved in a Secret which the run has put in the place of an immutable one.
 	Moved Replacement
-	// replace is whether the Secret may be replaced if it is immutable.
+	// ours is the resourceVersion of the reply to this write, if the key is Keyturn's own in it and can be written again.
+	ours string
+	// replace is whether the Secret may be replaced if it is immutable, or has to be.
 	replace mayReplace
+	// to is the Secret that the system has made for the new value, of the key in which the one before stands; empty of any
+	// other.
+	to string
 	// Taken names the one-shot writer whose key this run took over, if it did.
 	Taken string
 	At    time.Time

@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"strings"
+	"sync"
 
 	"github.com/keyturn/keyturn/internal/audit"
 )
@@ -20,26 +21,42 @@ type result struct {
 // saw hands what was read back to the repository, before the writes count as done: a sync would otherwise take what this
 // run wrote for a change that somebody made in the cluster. It returns the writes of all results.
 func (e *Engine) saw(ctx context.Context, results []result) (writes []Write) {
-	seen, errs := map[string][]Seen{}, map[string]error{}
+	seen := map[string][]Seen{}
 	for _, r := range results {
 		for _, p := range r.places {
 			if s, there := r.seen[p.now()]; there {
-				s.Written, s.Made = p.written(), p.now() != p.name
+				s.Written, s.Ours, s.Made = p.written(), p.ours(s), p.now() != p.name
 				seen[r.cluster] = append(seen[r.cluster], s)
 			}
 		}
 	}
-	for cluster, all := range seen {
-		if e.Saw != nil {
-			errs[cluster] = e.Saw(ctx, cluster, all)
-		}
-	}
+	errs := e.tell(ctx, seen)
 	for _, r := range results {
 		for _, p := range r.places {
 			writes = append(writes, kept(p.writes, errs[r.cluster])...)
 		}
 	}
 	return writes
+}
+
+// tell hands over what was read back, of all clusters at once, and returns what went wrong with each.
+func (e *Engine) tell(ctx context.Context, seen map[string][]Seen) map[string]error {
+	errs := map[string]error{}
+	if e.Saw == nil {
+		return errs
+	}
+	var mu sync.Mutex
+	var work sync.WaitGroup
+	for cluster, all := range seen {
+		work.Go(func() {
+			err := e.Saw(ctx, cluster, all)
+			mu.Lock()
+			defer mu.Unlock()
+			errs[cluster] = err
+		})
+	}
+	work.Wait()
+	return errs
 }
 
 // written returns the keys that are proved to hold the new value.

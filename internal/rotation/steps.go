@@ -3,6 +3,7 @@ package rotation
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/vault"
@@ -24,10 +25,13 @@ func (e *Engine) mint(ctx context.Context, run Run) (Run, error) {
 	if run, err = e.mayAlternate(ctx, run, target); err != nil {
 		return run, err
 	}
-	run, _, err = e.begin(ctx, run, Minted)
-	if err != nil {
-		return run, err
+	if target.Issues() {
+		if run, _, err = e.begin(ctx, run, Minted); err != nil {
+			return run, err
+		}
+		return e.mintIssued(ctx, run, target, policy)
 	}
+	run.State = Running // nothing is begun: until the value is stored nobody else hears of it
 	var value vault.Value
 	if run.Typed {
 		value, err = e.open(ctx, run, run.New)
@@ -207,7 +211,7 @@ func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
 	if !target.Remote() {
 		return e.passed(ctx, run, Verified, "this resource has no remote side: the value is stored, not verified")
 	}
-	value, err := e.open(ctx, run, run.New)
+	next, old, _, err := e.values(ctx, run)
 	if err != nil {
 		return run, err
 	}
@@ -216,11 +220,20 @@ func (e *Engine) verify(ctx context.Context, run Run) (Run, error) {
 		return run, err
 	}
 	e.at("verified:before-effect")
-	answer, cause := target.Prove(ctx, value)
+	var oldRefused bool
+	answer, cause := NoAnswer, error(nil)
+	if run.Strategy == Single {
+		answer, oldRefused, cause = target.ProveChange(ctx, old, next)
+	} else {
+		answer, cause = target.Prove(ctx, next)
+	}
 	e.at("verified:after-effect")
 	switch answer {
 	case Accepted:
 		run.Proved = true
+		if oldRefused {
+			run.OldRefused = time.Now()
+		}
 		return e.passed(ctx, run, Verified, "")
 	case Denied:
 		if again {
@@ -241,6 +254,10 @@ func (e *Engine) unapplied(ctx context.Context, run Run) (Run, error) {
 	run.Step, run.Begun, run.State = Minted, Applied, Running
 	return run, e.Store.Advance(ctx, run, e.event(run, "run.unapplied"))
 }
+
+// stillRefused is for how long it need not be asked again whether the old value is refused. A target can take it again when
+// it fails over to a copy that has not heard of the change, so that a run which waited asks once more at its end.
+const stillRefused = 10 * time.Second
 
 // retire makes the target refuse the old value from now on, and proves it. With one account and one value it does, as soon
 // as the new one is set; what is proved then is that nothing else keeps the old one alive.
@@ -265,12 +282,20 @@ func (e *Engine) retire(ctx context.Context, run Run) (Run, error) {
 	if !target.Remote() || run.Old == 0 {
 		return e.retired(ctx, run, "")
 	}
+	if run.Strategy == Single && time.Since(run.OldRefused) < stillRefused {
+		return e.retired(ctx, run, "a login with the old value was refused")
+	}
 	old, err := e.open(ctx, run, run.Old)
 	if err != nil {
 		return run, err
 	}
 	if run, _, err = e.begin(ctx, run, RetiredOld); err != nil {
 		return run, err
+	}
+	if run.Strategy == Overlap && target.Issues() { // its value ends with its Secret
+		if run, err = e.forget(ctx, run, left); err != nil {
+			return run, err
+		}
 	}
 	if run.Strategy == Overlap {
 		if after, err := e.drop(ctx, run, target, old); err != nil {

@@ -33,6 +33,9 @@ const (
 	Denied // definitely refused
 )
 
+// Home is the key of a Secret in which a system keeps a value that it has made itself.
+type Home struct{ ClusterID, Namespace, Name, Key string }
+
 // Targets finds the system that an account belongs to.
 type Targets interface {
 	Open(ctx context.Context, accountID string) (Target, error)
@@ -50,6 +53,11 @@ type Target interface {
 	Generate(ctx context.Context, policy string) (vault.Value, error)
 	// Prepare computes once what Change sends, such as a SCRAM verifier. The result is as secret as the value.
 	Prepare(value vault.Value) (vault.Value, error)
+	// Issues reports whether the system makes values itself and keeps each in a Secret of its own, as a cluster does the
+	// tokens of ServiceAccounts. Such an account takes as many values as there are Secrets: it always overlaps.
+	Issues() bool
+	// Home returns where a value that the system made stands. It fails with fault.Invalid when value is none of the account's.
+	Home(value vault.Value) (Home, error)
 	// Change makes the target accept next. It logs in with the resource's reconcile account, or as the account itself with
 	// old. Sending the same prepared text twice leaves the target as sending it once.
 	Change(ctx context.Context, old, next, prepared vault.Value) (Outcome, error)
@@ -72,4 +80,7 @@ type Target interface {
 	// Prove logs in with value, carries out one harmless operation and shows that a random wrong value is refused: Accepted
 	// means all of that.
 	Prove(ctx context.Context, value vault.Value) (Answer, error)
+	// ProveChange is Prove after a change from old to next. Where it can be, the wrong value is old, and oldRefused says that
+	// it was refused.
+	ProveChange(ctx context.Context, old, next vault.Value) (a Answer, oldRefused bool, err error)
 }

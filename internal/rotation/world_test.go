@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -45,6 +46,8 @@ type world struct {
 	noRemote   bool
 	reconciled bool
 	saw        map[string]string // what the repository was told of written keys
+	known      map[string]string // and at which resourceVersion they were Keyturn's own
+	reads      []string          // what was read of Secrets, and how
 
 	workloads map[string]*workload // by name; nil: no mapping asks for a restart
 	censused  []string
@@ -60,7 +63,8 @@ type world struct {
 
 	mayReplace bool
 	replaced   []Replacement
-	meddled    bool // somebody changes Secrets while they are written
+	homes      map[string]string // of a system that makes its values itself: the Secret of each
+	meddled    bool              // somebody changes Secrets while they are written
 }
 
 // reporter is what a world needs of a test, whether that is one of testing or of rapid.
@@ -85,14 +89,17 @@ type secret struct {
 	mutate    bool // an admission webhook changes what is written
 
 	base, madeBy string
+	copied       string // what the Secret that it was made like held in its key "other"
 }
 
-// mode is how a call fails: lost means that it took effect and only its reply was lost.
+// mode is how a call fails: lost means that it took effect and only its reply was lost. To whom sends it, a change of the target
+// that is vanished looks the same, but has no effect.
 type mode int
 
 const (
 	fails mode = iota + 1
 	lost
+	vanished
 )
 
 type crashed struct{ point string }
@@ -116,7 +123,7 @@ func newWorldOf(t reporter, log io.Writer) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, log: log, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, faults: map[string]mode{}, restarts: map[string]int{}}
+	w := &world{t: t, log: log, ring: ring, versions: map[int64]version{}, secrets: map[string]*secret{}, saw: map[string]string{}, known: map[string]string{}, faults: map[string]mode{}, restarts: map[string]int{}}
 	w.accepted = "old"
 	w.keep(1, "old", "current")
 	w.waves = map[string]int{}
@@ -159,11 +166,12 @@ func (w *world) engine() *Engine {
 		if die {
 			w.crash = ""
 		}
+		on := w.on
 		w.mu.Unlock()
 		if die {
 			panic(crashed{point})
 		}
-		if on := w.on; on != nil {
+		if on != nil {
 			on(point)
 		}
 	}
@@ -179,6 +187,12 @@ func (w *world) sees(_ context.Context, _ string, seen []Seen) error {
 		for _, key := range s.Written {
 			if m != fails {
 				w.saw["c1/"+s.Name+":"+key] = text(s.Data[key])
+				delete(w.known, "c1/"+s.Name+":"+key)
+			}
+		}
+		for _, key := range s.Ours {
+			if m != fails {
+				w.known["c1/"+s.Name+":"+key] = s.ResourceVersion
 			}
 		}
 	}
@@ -191,8 +205,12 @@ func (w *world) sees(_ context.Context, _ string, seen []Seen) error {
 // resume runs the engine until it stops by itself, fails or the process "dies".
 func (w *world) resume() (err error) {
 	defer func() {
-		if c, ok := recover().(crashed); ok {
+		switch c := recover().(type) {
+		case nil:
+		case crashed:
 			err = fmt.Errorf("crashed at %s", c.point)
+		default:
+			panic(c)
 		}
 	}()
 	w.mu.Lock()
@@ -260,7 +278,7 @@ func (w *world) Mint(_ context.Context, run Run, sealed vault.Sealed, ev audit.E
 			}
 		}
 		w.versions[run.New] = version{sealed, "pending"}
-		w.run = run
+		w.run, w.run.OldRefused = run, time.Time{}
 		w.events = append(w.events, ev)
 	})
 }
@@ -284,7 +302,7 @@ func (w *world) Advance(_ context.Context, run Run, ev audit.Event) error {
 		if run.State == RolledBack {
 			stage(run.New, "retired")
 		}
-		w.run = run
+		w.run, w.run.OldRefused = run, time.Time{}
 		w.events = append(w.events, ev)
 	})
 }
@@ -292,7 +310,11 @@ func (w *world) Advance(_ context.Context, run Run, ev audit.Event) error {
 func (w *world) Writes(context.Context, Run) ([]Write, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return slices.Clone(w.writes), nil
+	all := slices.Clone(w.writes)
+	for i := range all {
+		all[i].Known = w.known["c1/"+all[i].Name+":"+all[i].Key]
+	}
+	return all, nil
 }
 
 func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []audit.Event) error {
@@ -314,6 +336,9 @@ func (w *world) SaveWrites(_ context.Context, run Run, writes []Write, evs []aud
 // provedBy fails the test when a write that is done names another state of its Secret than that in which the key holds the
 // value.
 func (w *world) provedBy(run Run, n Write) {
+	if n.State != WriteDone {
+		return
+	}
 	at := w.secrets["c1/"+cmp.Or(n.Moved.New, n.Name)]
 	stands := w.plain(run.New)
 	switch n.Place.Holds {
@@ -325,7 +350,7 @@ func (w *world) provedBy(run Run, n Write) {
 	if n.Place.Hashed() {
 		stands = at.data[n.Key]
 	}
-	if want := (Proof{at.rv, w.ring.Fingerprint(vault.NewValue([]byte(stands)))}); n.State == WriteDone && n.Proof != want {
+	if want := (Proof{at.rv, w.ring.Fingerprint(vault.NewValue([]byte(stands)))}); n.Proof != want {
 		w.t.Errorf("%s is done by the proof %v, want %v", n.Name, n.Proof, want)
 	}
 }
@@ -363,6 +388,7 @@ func (c clusters) Read(_ context.Context, namespace string, names []string) (map
 	if c.w.take("cluster:read") != 0 {
 		return nil, errInjected
 	}
+	c.w.reads = append(c.w.reads, "read "+strings.Join(names, " "))
 	out := map[string]Seen{}
 	for _, name := range names {
 		if s, ok := c.w.secrets["c1/"+name]; ok {
@@ -370,6 +396,20 @@ func (c clusters) Read(_ context.Context, namespace string, names []string) (map
 		}
 	}
 	return out, nil
+}
+
+func (c clusters) ReadBack(ctx context.Context, namespace string, names []string) (map[string]Seen, error) {
+	out, err := c.Read(ctx, namespace, names)
+	if err == nil {
+		c.w.mu.Lock()
+		c.w.reads[len(c.w.reads)-1] = "read back " + strings.Join(names, " ")
+		c.w.mu.Unlock()
+	}
+	for name, s := range out {
+		s.Owners = nil
+		out[name] = s
+	}
+	return out, err
 }
 
 func (s *secret) seen(namespace, name string) Seen {
@@ -391,11 +431,18 @@ func (c clusters) Patch(ctx context.Context, seen Seen, data map[string]vault.Va
 	if !ok {
 		return Seen{}, fault.New(fault.NotFound, "no such Secret")
 	}
-	if s.rv != seen.ResourceVersion {
+	if s.rv != seen.ResourceVersion || s.uid != seen.UID {
 		return Seen{}, fault.New(fault.Stale, "changed")
+	}
+	if s.immutable {
+		return Seen{}, fault.New(fault.Invalid, "the Secret is immutable")
 	}
 	for k, v := range data {
 		s.data[k] = text(v)
+		if s.owners == nil {
+			s.owners = map[string]Owner{}
+		}
+		s.owners[k] = Owner{Kind: OwnerKeyturn}
 		if s.mutate {
 			s.data[k] = "mutated"
 		}

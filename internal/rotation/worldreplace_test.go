@@ -22,11 +22,11 @@ func (c clusters) Replace(ctx context.Context, old Seen, made Made, data map[str
 	if c.w.secrets["c1/"+made.Name] != nil {
 		return Seen{}, fault.New(fault.Conflict, "taken").WithCode(NameTaken)
 	}
-	s := &secret{uid: "uid-of-" + made.Name + "-by-" + made.By, rv: "1", immutable: true, data: map[string]string{}, base: made.Base, madeBy: made.By}
+	s := &secret{uid: "uid-of-" + made.Name + "-by-" + made.By, rv: "1", immutable: true, data: map[string]string{}, owners: map[string]Owner{}, base: made.Base, madeBy: made.By, copied: text(old.Data["other"])}
 	all := maps.Clone(old.Data)
 	maps.Copy(all, data)
 	for k, v := range all {
-		s.data[k] = text(v)
+		s.data[k], s.owners[k] = text(v), Owner{Kind: OwnerKeyturn}
 	}
 	c.w.secrets["c1/"+made.Name] = s
 	if m == lost {
@@ -99,9 +99,11 @@ func (w *world) putReplacement(r Replacement) {
 	w.replaced[i] = r
 }
 
-// moved is the write as it is stored: its mapping is of the new Secret from then on.
+// moved is the write as it is stored: its mapping is of the new Secret from then on, and where that was not proved nothing of
+// it is kept.
 func (w *world) moved(n Write) Write {
 	if n.Moved.New == "" || n.State != WriteDone {
+		n.Moved = Replacement{}
 		return n
 	}
 	w.putReplacement(n.Moved)

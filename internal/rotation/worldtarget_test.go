@@ -49,6 +49,9 @@ func (w *world) Add(ctx context.Context, old, next, _ vault.Value) (Outcome, err
 }
 
 func (w *world) Drop(ctx context.Context, old, next, _ vault.Value) (Outcome, error) {
+	if w.homes != nil {
+		return w.ends(ctx, old, next)
+	}
 	return w.effect(ctx, "target:drop", next, func() (bool, error) {
 		_, err := w.takes(text(next), text(old))
 		return false, err
@@ -73,6 +76,9 @@ func (w *world) effect(ctx context.Context, call string, by vault.Value, check f
 	if ctx.Err() != nil || m == fails {
 		return NotSent, errInjected
 	}
+	if m == vanished {
+		return Unknown, errInjected
+	}
 	if !w.reconciled && text(by) != w.accepted && (w.also == "" || text(by) != w.also) {
 		return Refused, fault.New(fault.Denied, "wrong password")
 	}
@@ -95,10 +101,20 @@ func (w *world) Login(_ context.Context, v vault.Value) (Answer, error) {
 	if w.take("target:login") != 0 {
 		return NoAnswer, errInjected
 	}
+	if w.homes != nil && w.secrets["c1/"+w.homes[text(v)]] == nil {
+		return Denied, fault.New(fault.Denied, "its Secret is gone")
+	}
 	if text(v) == w.accepted || w.also != "" && text(v) == w.also {
 		return Accepted, nil
 	}
 	return Denied, fault.New(fault.Denied, "wrong password")
+}
+
+func (w *world) ProveChange(ctx context.Context, old, next vault.Value) (Answer, bool, error) {
+	a, err := w.Prove(ctx, next)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return a, a == Accepted && old.Len() > 0 && text(old) != w.accepted && text(old) != w.also, err
 }
 
 func (w *world) Prove(ctx context.Context, v vault.Value) (Answer, error) {

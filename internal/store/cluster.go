@@ -177,7 +177,8 @@ type ClusterRow struct {
 	Level     policy.Level
 }
 
-// Clusters returns one page of the clusters that v may know of.
+// Clusters returns one page of the clusters that v may know of. It counts every Secret: what looks at clusters again and again
+// asks ConnectedClusters. Secrets are counted by their resources, from an index that has their states.
 func (s *Store) Clusters(ctx context.Context, v Viewer, q ClusterQuery) (Page[ClusterRow], error) {
 	where := v.clause()
 	v.visible(where, seesCluster)
@@ -190,9 +191,11 @@ func (s *Store) Clusters(ctx context.Context, v Viewer, q ClusterQuery) (Page[Cl
 		sorts: map[string]column{"name": {expr: `x.name`}, "state": {expr: `x.state`}, "created": {expr: `x.created_at`, number: true}},
 		columns: ofX(clusterColumns) + `, (SELECT COUNT(*) FROM resources r WHERE r.cluster_id = x.id), COALESCE(n.secrets, 0), COALESCE(m.mapped, 0),
 			COALESCE(n.drifting, 0), ` + v.level(reachesCluster),
-		joins: `LEFT JOIN (SELECT cluster_id, COUNT(CASE WHEN state <> 'tombstone' THEN 1 END) AS secrets,
-				COUNT(CASE WHEN state IN ('drift', 'conflict') THEN 1 END) AS drifting FROM secrets GROUP BY cluster_id) n ON n.cluster_id = x.id
-			LEFT JOIN (SELECT s.cluster_id, COUNT(*) AS mapped FROM mappings t JOIN secrets s ON s.id = t.secret_id GROUP BY s.cluster_id) m ON m.cluster_id = x.id`,
+		// CROSS JOIN has SQLite go from the mappings to their Secrets; the other way it would look at every Secret.
+		joins: `LEFT JOIN (SELECT r.cluster_id, COUNT(CASE WHEN s.state <> 'tombstone' THEN 1 END) AS secrets,
+				COUNT(CASE WHEN s.state IN ('drift', 'conflict') THEN 1 END) AS drifting
+				FROM resources r JOIN secrets s ON s.resource_id = r.id WHERE r.type = 'kubernetes' GROUP BY r.cluster_id) n ON n.cluster_id = x.id
+			LEFT JOIN (SELECT s.cluster_id, COUNT(*) AS mapped FROM mappings t CROSS JOIN secrets s WHERE s.id = t.secret_id GROUP BY s.cluster_id) m ON m.cluster_id = x.id`,
 		scan: func(r scanner) (row ClusterRow, err error) {
 			row.Cluster, err = scanCluster(wider{row: r, after: []any{&row.Resources, &row.Secrets, &row.Mapped, &row.Drifting, &row.Level}})
 			row.Token = nil
@@ -203,6 +206,11 @@ func (s *Store) Clusters(ctx context.Context, v Viewer, q ClusterQuery) (Page[Cl
 		l.hidden = string(inventory.ClusterRemoved)
 	}
 	return l.page(ctx, s.read(ctx), q.ListQuery, q.State, where)
+}
+
+// ConnectedClusters returns all clusters that are not removed, by name.
+func (s *Store) ConnectedClusters(ctx context.Context) ([]inventory.Cluster, error) {
+	return queryAll(ctx, s.read(ctx), scanCluster, `SELECT `+clusterColumns+` FROM clusters WHERE state <> 'removed' ORDER BY name`)
 }
 
 // ConnectedClusterByUID returns the cluster with that uid that is not removed. It fails with fault.NotFound if there is none.

@@ -95,6 +95,9 @@ func TestARemovedClusterLeavesWhatCameFromIt(t *testing.T) {
 		if n := total(t, p, err); n != 1 || p.Counts["removed"] != 1 {
 			t.Errorf("%+v", p)
 		}
+		if left, err := s.ConnectedClusters(ctx); err != nil || len(left) != 1 || left[0].ID != w.Clusters[1].ID || len(left[0].Token) == 0 {
+			t.Errorf("%+v, %v", left, err)
+		}
 		for _, q := range []store.ClusterQuery{{Removed: true, State: nil}, {State: []string{"removed", "connected"}}} {
 			if p, err = s.Clusters(ctx, all, q); err != nil || p.Total != 2 {
 				t.Errorf("%+v: %+v, %v", q, p, err)

@@ -21,7 +21,8 @@ import (
 var databases storetest.Databases
 
 func TestMain(m *testing.M) {
-	for name, run := range map[string]func(dir string){childVar: child, fullVar: fullChild, failingVar: failingChild, crampedVar: crampedChild} {
+	for name, run := range map[string]func(dir string){childVar: child, fullVar: fullChild, failingVar: failingChild, crampedVar: crampedChild,
+		stubbornVar: stubbornChild, powerVar: powerChild, tracedVar: tracedChild} {
 		if dir := os.Getenv(name); dir != "" {
 			run(dir)
 			return

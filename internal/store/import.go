@@ -105,8 +105,8 @@ func insertFew(ctx context.Context, tx *Tx, head string, cols int, tail string, 
 }
 
 type keyRow struct {
-	secret string
-	key    inventory.Key
+	secret, ours string
+	key          inventory.Key
 }
 
 func putValues(ctx context.Context, tx *Tx, batch []inventory.Import) error {
@@ -118,12 +118,16 @@ func putValues(ctx context.Context, tx *Tx, batch []inventory.Import) error {
 		}
 		versions = append(versions, *x.Values)
 		for _, k := range x.Secret.Keys {
-			keys = append(keys, keyRow{x.Secret.ID, k})
+			r := keyRow{secret: x.Secret.ID, key: k}
+			if k.Ours {
+				r.ours = x.Secret.ResourceVersion
+			}
+			keys = append(keys, r)
 		}
 	}
-	_, err := insertFew(ctx, tx, `INSERT INTO secret_keys (secret_id, name, size, fingerprint, part)`, 5, "", len(keys), func(args []any, i int) []any {
+	_, err := insertFew(ctx, tx, `INSERT INTO secret_keys (secret_id, name, size, fingerprint, part, ours)`, 6, "", len(keys), func(args []any, i int) []any {
 		k := keys[i]
-		return append(args, k.secret, k.key.Name, k.key.Size, k.key.Fingerprint[:], printed(k.key.Part))
+		return append(args, k.secret, k.key.Name, k.key.Size, k.key.Fingerprint[:], printed(k.key.Part), k.ours)
 	})
 	if err != nil {
 		return err

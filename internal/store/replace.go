@@ -10,12 +10,21 @@ import (
 
 // Replacements implements rotation.ReplaceStore.
 func (s *Store) Replacements(ctx context.Context, run rotation.Run) ([]rotation.Replacement, error) {
-	return queryAll(ctx, s.read(ctx), func(r scanner) (x rotation.Replacement, err error) {
-		return x, r.Scan(&x.RunID, &x.ClusterID, &x.Namespace, &x.Old, &x.OldUID, &x.New, &x.NewUID, &x.Gone)
-	}, `SELECT `+replacementColumns+` FROM run_replacements WHERE run_id = $1 ORDER BY cluster_id, namespace, old_name`, run.ID)
+	return queryAll(ctx, s.read(ctx), scanReplacement, `SELECT `+replacementColumns+` FROM run_replacements WHERE run_id = $1 ORDER BY cluster_id, namespace, old_name`, run.ID)
 }
 
-const replacementColumns = `run_id, cluster_id, namespace, old_name, old_uid, new_name, new_uid, gone`
+// Abandoned implements rotation.ReplaceStore.
+func (s *Store) Abandoned(ctx context.Context, accountID string) ([]rotation.Replacement, error) {
+	return queryAll(ctx, s.read(ctx), scanReplacement, `SELECT `+replacementColumns+` FROM run_replacements
+		WHERE value_key <> '' AND new_uid = '' AND gone = 0 AND run_id IN (SELECT id FROM runs WHERE account_id = $1 AND state IN ('rolled_back', 'cancelled'))
+		ORDER BY run_id, cluster_id, namespace, old_name`, accountID)
+}
+
+func scanReplacement(r scanner) (x rotation.Replacement, err error) {
+	return x, r.Scan(&x.RunID, &x.ClusterID, &x.Namespace, &x.Old, &x.OldUID, &x.Key, &x.New, &x.NewUID, &x.Gone)
+}
+
+const replacementColumns = `run_id, cluster_id, namespace, old_name, old_uid, value_key, new_name, new_uid, gone`
 
 // SaveReplacement implements rotation.ReplaceStore.
 func (s *Store) SaveReplacement(ctx context.Context, run rotation.Run, r rotation.Replacement, ev audit.Event) error {
@@ -55,9 +64,9 @@ func mayChoose(ctx context.Context, tx *Tx, run rotation.Run, r rotation.Replace
 }
 
 func putReplacement(ctx context.Context, tx *Tx, r rotation.Replacement) error {
-	_, err := exec(ctx, tx, `INSERT INTO run_replacements (`+replacementColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8)
-		ON CONFLICT (run_id, cluster_id, namespace, old_name) DO UPDATE SET old_uid = excluded.old_uid, new_name = excluded.new_name, new_uid = excluded.new_uid, gone = excluded.gone`,
-		r.RunID, r.ClusterID, r.Namespace, r.Old, r.OldUID, r.New, r.NewUID, flag(r.Gone))
+	_, err := exec(ctx, tx, `INSERT INTO run_replacements (`+replacementColumns+`) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9)
+		ON CONFLICT (run_id, cluster_id, namespace, old_name) DO UPDATE SET old_uid = excluded.old_uid, value_key = excluded.value_key, new_name = excluded.new_name, new_uid = excluded.new_uid, gone = excluded.gone`,
+		r.RunID, r.ClusterID, r.Namespace, r.Old, r.OldUID, r.Key, r.New, r.NewUID, flag(r.Gone))
 	return err
 }
 

@@ -241,15 +241,16 @@ func promote(ctx context.Context, tx *Tx, run rotation.Run) error {
 // Writes implements rotation.Store.
 func (s *Store) Writes(ctx context.Context, run rotation.Run) ([]rotation.Write, error) {
 	return queryAll(ctx, s.read(ctx), scanWrite, `SELECT m.id, s.cluster_id, c.name, s.id, s.namespace, s.name, m.uid, m.key_name, m.on_write, m.place,
-		COALESCE(w.state, 'to_do'), COALESCE(w.reason, ''), COALESCE(w.cure, ''), COALESCE(w.taken, ''), COALESCE(w.at, 0)
+		CASE WHEN k.ours = s.resource_version AND s.uid = m.uid AND s.deleted_at = 0 THEN k.ours ELSE '' END, COALESCE(w.state, 'to_do'), COALESCE(w.reason, ''), COALESCE(w.cure, ''), COALESCE(w.taken, ''), COALESCE(w.at, 0)
 		FROM mappings m JOIN secrets s ON s.id = m.secret_id JOIN clusters c ON c.id = s.cluster_id LEFT JOIN run_writes w ON w.mapping_id = m.id AND w.run_id = $1
+		LEFT JOIN secret_keys k ON k.secret_id = s.id AND k.name = m.key_name
 		WHERE m.account_id = $2 ORDER BY s.cluster_id, s.namespace, s.name, m.key_name`, run.ID, run.AccountID)
 }
 
 func scanWrite(r scanner) (w rotation.Write, err error) {
 	var at int64
 	var place string
-	err = r.Scan(&w.MappingID, &w.ClusterID, &w.ClusterName, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &w.OnWrite, &place, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
+	err = r.Scan(&w.MappingID, &w.ClusterID, &w.ClusterName, &w.SecretID, &w.Namespace, &w.Name, &w.UID, &w.Key, &w.OnWrite, &place, &w.Known, &w.State, &w.Reason, &w.Cure, &w.Taken, &at)
 	w.At = instant(at)
 	if err == nil {
 		w.Place, err = placeOf(place)

@@ -33,7 +33,7 @@ type look struct {
 func (l *look) saw(uid string, version int, value string, written ...string) {
 	l.t.Helper()
 	seen := inventory.Seen{Namespace: l.stay.Namespace, Name: l.stay.Name, UID: uid, ResourceVersion: fmt.Sprint(version), Type: "Opaque", CreatedAt: time.Now(),
-		Data: map[string]vault.Value{"password": vault.NewValue([]byte(value)), "other": vault.NewValue(fmt.Append(nil, version))}, Written: written}
+		Data: map[string]vault.Value{"password": vault.NewValue([]byte(value)), "other": vault.NewValue(fmt.Append(nil, version))}, Written: written, Ours: written}
 	must(l.t, l.f.Saw(l.t.Context(), l.stay.ClusterID, []inventory.Seen{seen}))
 }
 
@@ -117,6 +117,13 @@ func TestAChangeSeenMeanwhileIsNotLost(t *testing.T) {
 			evs = nil
 			for i, x := range all {
 				x.check(t, looks[i], x.want)
+			}
+		}
+		known, err := s.Writes(ctx, run)
+		must(t, err)
+		for i, w := range known { // only where nothing newer was seen is it known whose the key is
+			if want := map[bool]string{true: "10"}[all[i].name == "nothing"]; w.Known != want {
+				t.Errorf("%s: known at %q, want %q", all[i].name, w.Known, want)
 			}
 		}
 		runs, err := s.Runs(ctx, store.Viewer{All: true}, store.RunQuery{ID: run.ID})

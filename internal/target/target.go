@@ -11,6 +11,7 @@ package target
 
 import (
 	"context"
+	"crypto/rand"
 	"slices"
 
 	"github.com/keyturn/keyturn/internal/vault"
@@ -25,11 +26,13 @@ type Target interface {
 // Verifier is a Target that can prove a login.
 type Verifier interface {
 	Target
-	// Verify proves that l works on the system at c: a fresh login, one harmless operation as the account, and a random
-	// wrong value refused. It costs at most one failed login of the account. It changes nothing and may be repeated.
+	// Verify proves that l works on the system at c: a fresh login, one harmless operation as the account, and a wrong value
+	// refused, which is [Login.Wrong]. It costs at most one failed login of the account. It changes nothing and may be
+	// repeated.
 	//
 	// A nil error is the only proof. Any other answer is an [*Error]: Refused when the system turned l down, Unproven
-	// when it let l in but that proves nothing, Unreachable when nothing was learnt.
+	// when it let l in but that proves nothing, such as when the wrong value was let in too, Unreachable when nothing was
+	// learnt.
 	Verify(ctx context.Context, c Connection, l Login) error
 }
 
@@ -131,6 +134,17 @@ func checkOverlap(held []string, must, may string) (bool, error) {
 type Login struct {
 	User     string
 	Password vault.Value
+	// Before is what [Verifier.Verify] shows to be refused in place of a random value: what the account took before it took
+	// Password. It is zero where nothing is known of that.
+	Before vault.Value
+}
+
+// Wrong is the same login with a value that is to be refused: Before, or, where there is none, a random one.
+func (l Login) Wrong() Login {
+	if l.Before.Len() > 0 && !l.Before.Equal(l.Password) {
+		return Login{User: l.User, Password: l.Before}
+	}
+	return Login{User: l.User, Password: vault.NewValue([]byte(rand.Text()))}
 }
 
 // Connection holds a resource's settings by the names of [Spec.Fields]. None of them is secret.

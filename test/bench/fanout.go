@@ -49,10 +49,10 @@ func (f *fleet) fanout(ctx context.Context) (figure, error) {
 	return newFigure("fanout_1000x10", median(resets), "s", median(patches), 1.15), nil
 }
 
-// patchAll writes every Secret of the fan, as many at a time in each cluster as a reset does.
+// patchAll writes as many Secrets as those of the fan, as many at a time in each cluster as a reset does.
 func (f *fleet) patchAll(ctx context.Context) error {
 	byPlane, value := make([][]place, fleetPlanes), rand.Text()
-	for _, p := range fanPlaces() {
+	for _, p := range fanPlaces(theirs) {
 		byPlane[p.plane] = append(byPlane[p.plane], p)
 	}
 	work, ctx := errgroup.WithContext(ctx)
@@ -78,7 +78,7 @@ func (f *fleet) fanned(ctx context.Context) error {
 		return err
 	}
 	f.fan = a.ID
-	return f.mapAll(ctx, a.ID, fanPlaces())
+	return f.mapAll(ctx, a.ID, fanPlaces(ours))
 }
 
 // resume measures from the start of a server, whose predecessor was killed while it wrote a new value to 1,000 Secrets,

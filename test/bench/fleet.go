@@ -56,12 +56,13 @@ func (f *fleet) id(p place) string {
 	return f.ids[f.clusters.Planes[p.plane].Name+"/"+p.namespace+"/"+p.name]
 }
 
-// fanPlaces are the Secrets that one account stands in, the same number of them in each cluster.
-func fanPlaces() (all []place) {
+// fanPlaces are the Secrets that one account stands in, the same number of them in each cluster, or as many of the bare
+// client's in namespaces of their own.
+func fanPlaces(kind string) (all []place) {
 	each := fanSecrets / fleetPlanes
 	for i := range fanSecrets {
 		at := i % each
-		all = append(all, place{i / each, fmt.Sprintf("fan-%02d", at/fanPerSpace), fmt.Sprintf("app-%02d", at%fanPerSpace)})
+		all = append(all, place{i / each, fmt.Sprintf("fan-%s-%02d", kind, at/fanPerSpace), fmt.Sprintf("%s-%02d", kind, at%fanPerSpace)})
 	}
 	return all
 }
@@ -148,7 +149,7 @@ func (f *fleet) open(ctx context.Context, dir string) (err error) {
 
 // fill makes every Secret of the fleet.
 func (f *fleet) fill(ctx context.Context) error {
-	all := fanPlaces()
+	all := append(fanPlaces(ours), fanPlaces(theirs)...)
 	for i := range turnAccounts {
 		all = append(append(all, turnPlaces(ours, i)...), turnPlaces(theirs, i)...)
 	}

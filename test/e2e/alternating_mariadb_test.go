@@ -3,10 +3,7 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -78,9 +75,7 @@ func TestAPairOnMariaDB(t *testing.T) {
 	if rehearsed.State != "ready" || !strings.Contains(fmt.Sprintf("%+v", rehearsed), "because of its name alone") {
 		t.Errorf("the rehearsal: %+v", rehearsed)
 	}
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(plane.CAPEM)
-	api := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	api := trusting(plane)
 	for turn, login := range []string{"turn_b", "turn_a"} {
 		w.reset(fmt.Sprintf("turn %d", turn), pair.ID, client.Reset{}, "done")
 		data, err := secretData(ctx, api, plane, "maria", "db")

@@ -3,8 +3,6 @@ package e2e
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,12 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/keyturn/keyturn/client"
-	"github.com/keyturn/keyturn/test/testbed"
 )
 
 // A pair of PostgreSQL roles is turned again and again, in two keys and inside a URL, while a program logs in every few
@@ -26,7 +22,7 @@ import (
 func TestAPairNeverRefusesAReader(t *testing.T) {
 	w, account := newPairWorld(t)
 	ctx := t.Context()
-	reader := readPair(t, bed.clusters.Planes[0], "pair", "db")
+	reader := readSecret(t, bed.clusters.Planes[0], "pair", "db", "url", pairLogin)
 	const turns = 6
 	for i := range turns {
 		before := reader.logins.Load()
@@ -67,11 +63,7 @@ func TestAPairNeverRefusesAReader(t *testing.T) {
 		must(t, err)
 		return stopped.State == "done"
 	})
-	reader.stop()
-	t.Logf("%d logins with %d values, %d refused", reader.logins.Load(), len(reader.values), reader.refused.Load())
-	if reader.refused.Load() != 0 || len(reader.values) < turns {
-		t.Errorf("%d of %d logins were refused; %d values were seen, should be %d", reader.refused.Load(), reader.logins.Load(), len(reader.values), turns+2)
-	}
+	reader.neverRefused(t, turns)
 
 	mappings := func(state string) (n int) {
 		page, err := w.admin.Mappings(ctx, client.MappingFilter{Account: account})
@@ -113,96 +105,72 @@ func TestAPairNeverRefusesAReader(t *testing.T) {
 // newPairWorld has the pair turn_a and turn_b, whose user name, password and URL stand in three keys of one Secret.
 func newPairWorld(t *testing.T) (w *pagesWorld, account string) {
 	t.Helper()
+	w, account = newPair(t, "pair", "postgres", client.NewResource{Name: "turned-db", Type: "postgresql", Settings: databaseSettings(bed.postgres.Port)}, func(w *pagesWorld) {
+		w.role("turn_a")
+		w.role("turn_b")
+		w.psql("CREATE TABLE IF NOT EXISTS turned (); GRANT UPDATE ON turned TO turn_a, turn_b")
+	})
+	must(t, w.mapPair(account, client.NewMapping{Key: "password", Holds: "password"}))
+
+	// The password alone would be written beside a user name that stays.
+	run, err := w.admin.Reset(t.Context(), account, client.Reset{})
+	must(t, err)
+	w.eventually("a pair without its user name stops", func() bool {
+		run, err = w.admin.Run(t.Context(), run.ID)
+		must(t, err)
+		return run.State == "needs_attention" && strings.Contains(run.Reason, "user name")
+	})
+	_, err = w.admin.CancelRun(t.Context(), run.ID)
+	must(t, err)
+	must(t, w.mapPair(account, client.NewMapping{Key: "username", Holds: "username"}))
+	if err := w.mapPair(account, client.NewMapping{Key: "url", Holds: "password", Place: &client.Place{Format: "url"}}); err == nil {
+		t.Error("the password of a pair was mapped without the user name beside it")
+	}
+	must(t, w.mapPair(account, client.NewMapping{Key: "url", Holds: "both", Place: &client.Place{Format: "url"}}))
+	return w, account
+}
+
+// newPair has a pair on a system on which logins makes turn_a and turn_b, with the values that it gives them. The Secret
+// "db" of the namespace has user name, password and URL of turn_a.
+func newPair(t *testing.T, namespace, scheme string, system client.NewResource, logins func(*pagesWorld)) (w *pagesWorld, account string) {
+	t.Helper()
 	w = &pagesWorld{subject: newSubject(t, build(t), nil, "--allow-loopback-clusters"), clusters: map[string]client.Cluster{}, values: map[string]string{}}
 	w.facts.Clusters, w.facts.IDs = map[string]pagesCluster{}, map[string]string{}
 	w.admin = w.as(client.NewValue(w.setUp(rand.Text())))
 	plane, ctx := bed.clusters.Planes[0], t.Context()
-	w.role("turn_a")
-	w.role("turn_b")
-	w.psql("CREATE TABLE IF NOT EXISTS turned (); GRANT UPDATE ON turned TO turn_a, turn_b")
-	w.namespaces(plane, "pair")
-	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{"pair"}, Access: "read-write", Restart: true})
-	w.kubectl(plane, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {namespace: pair, name: db}\nstringData: {username: turn_a, password: %q, url: %q}\n",
-		w.values["turn_a"], (&url.URL{Scheme: "postgres", User: url.UserPassword("turn_a", w.values["turn_a"]), Host: "db:5432", Path: "/postgres"}).String()), "create", "-f", "-")
-	w.fetch("prod-eu", client.Selection{Namespaces: []string{"pair"}})
-	w.resource("turned-db", bed.postgres.Port)
-	a, err := w.admin.AddAccount(ctx, "turned-db", client.NewAccount{Name: "turn_a", Pair: "turn_b", Value: client.NewValue(w.values["turn_a"])})
+	logins(w)
+	w.namespaces(plane, namespace)
+	w.connect("prod-eu", plane, client.Scope{Namespaces: []string{namespace}, Access: "read-write", Restart: true})
+	address := url.URL{Scheme: scheme, User: url.UserPassword("turn_a", w.values["turn_a"]), Host: "db:5432", Path: "/shop"}
+	w.kubectl(plane, fmt.Sprintf("apiVersion: v1\nkind: Secret\nmetadata: {namespace: %s, name: db}\nstringData: {username: turn_a, password: %q, url: %q}\n",
+		namespace, w.values["turn_a"], address.String()), "create", "-f", "-")
+	w.fetch("prod-eu", client.Selection{Namespaces: []string{namespace}})
+	_, err := w.admin.AddResource(ctx, system)
+	must(t, err)
+	a, err := w.admin.AddAccount(ctx, system.Name, client.NewAccount{Name: "turn_a", Pair: "turn_b", Value: client.NewValue(w.values["turn_a"])})
 	must(t, err)
 	if a.Login != "turn_a" || a.Pair != "turn_b" || a.Strategy != "alternating" {
 		t.Fatalf("the pair: %+v", a)
 	}
 	_, err = w.admin.UpdateAccount(ctx, a.ID, a.Rev, client.AccountChange{PairValue: client.NewValue(w.values["turn_b"])})
 	must(t, err)
-	secrets, err := w.admin.Secrets(ctx, client.SecretFilter{Cluster: "prod-eu"})
-	must(t, err)
-	add := func(m client.NewMapping) error {
-		m.AccountID, m.SecretID = a.ID, secrets.Items[0].ID
-		made, err := w.admin.AddMapping(ctx, m)
-		if err == nil && (made.State != "in_sync" || made.Holds != m.Holds) {
-			t.Errorf("the key %s is %s and holds %s: %s", made.Key, made.State, made.Holds, made.Reason)
-		}
-		return err
-	}
-	must(t, add(client.NewMapping{Key: "password", Holds: "password"}))
-
-	// The password alone would be written beside a user name that stays.
-	run, err := w.admin.Reset(ctx, a.ID, client.Reset{})
-	must(t, err)
-	w.eventually("a pair without its user name stops", func() bool {
-		run, err = w.admin.Run(ctx, run.ID)
-		must(t, err)
-		return run.State == "needs_attention" && strings.Contains(run.Reason, "user name")
-	})
-	_, err = w.admin.CancelRun(ctx, run.ID)
-	must(t, err)
-	must(t, add(client.NewMapping{Key: "username", Holds: "username"}))
-	if err := add(client.NewMapping{Key: "url", Holds: "password", Place: &client.Place{Format: "url"}}); err == nil {
-		t.Error("the password of a pair was mapped without the user name beside it")
-	}
-	must(t, add(client.NewMapping{Key: "url", Holds: "both", Place: &client.Place{Format: "url"}}))
 	return w, a.ID
 }
 
-// readPair is a program that connects with the user name and password that its Secret says, over and over.
-func readPair(t *testing.T, p *testbed.ControlPlane, namespace, name string) *reader {
-	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(p.CAPEM)
-	api := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	ctx, cancel := context.WithCancel(t.Context())
-	r, done := &reader{values: map[string]bool{}}, make(chan struct{})
-	r.stop = func() { cancel(); <-done }
-	t.Cleanup(r.stop)
-	go func() {
-		defer close(done)
-		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
-			data, err := secretData(ctx, api, p, namespace, name)
-			if err != nil {
-				continue // the API server is not what is looked at here
-			}
-			u, err := url.Parse(data["url"])
-			if err != nil {
-				t.Errorf("the URL became none")
-				return
-			}
-			value, _ := u.User.Password()
-			if u.User.Username() != data["username"] || value != data["password"] {
-				t.Errorf("the keys of one Secret are of two logins")
-			}
-			err = pairLogin(ctx, data["username"], data["password"])
-			if ctx.Err() != nil {
-				return
-			}
-			r.logins.Add(1)
-			if r.values[value], r.last = true, value; err != nil {
-				r.refused.Add(1)
-			}
-		}
-	}()
-	return r
+// mapPair maps a key of the only Secret to the pair, which has to be in sync then.
+func (w *pagesWorld) mapPair(account string, m client.NewMapping) error {
+	w.t.Helper()
+	secrets, err := w.admin.Secrets(w.t.Context(), client.SecretFilter{Cluster: "prod-eu"})
+	must(w.t, err)
+	m.AccountID, m.SecretID = account, secrets.Items[0].ID
+	made, err := w.admin.AddMapping(w.t.Context(), m)
+	if err == nil && (made.State != "in_sync" || made.Holds != m.Holds) {
+		w.t.Errorf("the key %s is %s and holds %s: %s", made.Key, made.State, made.Holds, made.Reason)
+	}
+	return err
 }
 
-func pairLogin(ctx context.Context, user, password string) error {
+func pairLogin(ctx context.Context, _ *url.URL, user, password string) error {
 	c, err := pgx.Connect(ctx, fmt.Sprintf("host=%s port=%s dbname=postgres sslmode=verify-full sslrootcert=%s user=%s password=%s",
 		bed.postgres.Host, strconv.Itoa(bed.postgres.Port), bed.postgres.CAFile, user, password))
 	if err != nil {

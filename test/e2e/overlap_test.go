@@ -4,22 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/target/targettest"
-	"github.com/keyturn/keyturn/test/testbed"
 )
 
 // A Redis user's password is turned again and again, in a key of its own and inside a URL, while a program logs in every
@@ -27,7 +19,7 @@ import (
 func TestOverlapNeverRefusesAReader(t *testing.T) {
 	w, account, port := newCacheWorld(t, "overlap")
 	plane, ctx := bed.clusters.Planes[0], t.Context()
-	reader := readSecret(t, plane, "overlap", "cache")
+	reader := readSecret(t, plane, "overlap", "cache", "config", cacheLogin)
 	const turns = 10
 	for i := range turns {
 		before := reader.logins.Load()
@@ -39,11 +31,7 @@ func TestOverlapNeverRefusesAReader(t *testing.T) {
 	if run.Strategy != "overlap" || run.KeysProved != 2 {
 		t.Errorf("the run: %+v", run)
 	}
-	reader.stop()
-	t.Logf("%d logins with %d values, %d refused", reader.logins.Load(), len(reader.values), reader.refused.Load())
-	if reader.refused.Load() != 0 || len(reader.values) < turns {
-		t.Errorf("%d of %d logins were refused; %d values were seen, should be %d", reader.refused.Load(), reader.logins.Load(), len(reader.values), turns+1)
-	}
+	reader.neverRefused(t, turns)
 	for old := range reader.values {
 		if old != reader.last && redisLogin(ctx, port, old) == nil {
 			t.Error("a value that was turned away still logs in")
@@ -87,87 +75,21 @@ func newCacheWorld(t *testing.T, namespace string) (w *pagesWorld, account, port
 	return w, account, port
 }
 
-// reader is a program that logs in with what its Secret says, over and over.
-type reader struct {
-	logins, refused atomic.Int64
-	values          map[string]bool
-	last            string
-	stop            func()
-}
-
-func readSecret(t *testing.T, p *testbed.ControlPlane, namespace, name string) *reader {
-	t.Helper()
-	roots := x509.NewCertPool()
-	roots.AppendCertsFromPEM(p.CAPEM)
-	api := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
-	ctx, cancel := context.WithCancel(t.Context())
-	r, done := &reader{values: map[string]bool{}}, make(chan struct{})
-	r.stop = func() { cancel(); <-done }
-	t.Cleanup(r.stop)
-	go func() {
-		defer close(done)
-		for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-			config, err := secretKey(ctx, api, p, namespace, name, "config")
-			if err != nil {
-				continue // the API server is not what is looked at here
-			}
-			u, err := url.Parse(config)
-			if err != nil {
-				t.Errorf("the URL became none")
-				return
-			}
-			value, _ := u.User.Password()
-			err = redisLogin(ctx, u.Port(), value)
-			if ctx.Err() != nil {
-				return
-			}
-			r.logins.Add(1)
-			if r.values[value], r.last = true, value; err != nil {
-				r.refused.Add(1)
-			}
-		}
-	}()
-	return r
-}
-
-func secretKey(ctx context.Context, api *http.Client, p *testbed.ControlPlane, namespace, name, key string) (string, error) {
-	data, err := secretData(ctx, api, p, namespace, name)
-	return data[key], err
-}
-
-// secretData reads all keys of a Secret at once.
-func secretData(ctx context.Context, api *http.Client, p *testbed.ControlPlane, namespace, name string) (map[string]string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.URL+"/api/v1/namespaces/"+namespace+"/secrets/"+name, nil)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+p.AdminToken)
-	res, err := api.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body) // to its end, so that the connection is used again
-	if err != nil {
-		return nil, err
-	}
-	var secret struct{ Data map[string][]byte }
-	if err := json.Unmarshal(body, &secret); err != nil {
-		return nil, err
-	}
-	data := map[string]string{}
-	for k, v := range secret.Data {
-		data[k] = string(v)
-	}
-	return data, nil
-}
-
 func redisURL(password, port string) string {
 	return (&url.URL{Scheme: "redis", User: url.UserPassword("shop", password), Host: "127.0.0.1:" + port, Path: "/0"}).String()
 }
 
 func redisLogin(ctx context.Context, port, password string) error {
-	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Username: "shop", Password: password, DisableIdentity: true, MaxRetries: -1, PoolSize: 1})
+	return redisAs(ctx, port, "shop", password)
+}
+
+// cacheLogin is how a program logs in to the cache that its URL names.
+func cacheLogin(ctx context.Context, at *url.URL, user, password string) error {
+	return redisAs(ctx, at.Port(), user, password)
+}
+
+func redisAs(ctx context.Context, port, user, password string) error {
+	c := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port, Username: user, Password: password, DisableIdentity: true, MaxRetries: -1, PoolSize: 1})
 	defer c.Close()
 	return c.Ping(ctx).Err()
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
+	"github.com/keyturn/keyturn/internal/target/kubernetes"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
 	"github.com/keyturn/keyturn/internal/vault"
 	"github.com/keyturn/keyturn/test/testbed"
@@ -38,12 +39,12 @@ func (w world) ahead(t *testing.T) ahead {
 	if err != nil {
 		t.Fatal(err)
 	}
-	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}))
+	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), kubernetes.New())
 	if err != nil {
 		t.Fatal(err)
 	}
 	clusters := &app.Clusters{Store: s, Ring: ring, AllowLoopback: true}
-	resets := &rotation.Resets{Store: s, Vault: ring, Targets: app.Targets{Store: s, Ring: ring, Registry: registry}, Wake: func() {}}
+	resets := &rotation.Resets{Store: s, Vault: ring, Targets: app.Targets{Store: s, Ring: ring, Registry: registry, Inside: clusters}, Wake: func() {}}
 	plans := &rotation.Forecaster{Store: s, Vault: ring, Resets: resets, Clusters: clusters}
 	resets.Agreed = plans.Agreed
 	a := ahead{w, t, s, ring, resets, &rotation.Rehearsals{Forecaster: plans, Kept: s, Wake: func() {}}}

@@ -56,8 +56,17 @@ spec: {tls: [{hosts: [a.example.com], secretName: %[1]s}], rules: [{host: a.exam
 // newFrozen gives the connector of the first cluster its rights for scope, which the repository knows of too.
 func newFrozen(t *testing.T, repository, name string, scope inventory.Scope) frozen {
 	t.Helper()
+	f := newReplacing(t, repository, name, scope)
+	f.immutable = string(rotation.ImmutableReplace)
+	f.kubectl("", "patch", "secret", f.secret, "-p", `{"immutable":true,"metadata":{"labels":{"tier":"data"}}}`)
+	f.named()
+	return f
+}
+
+// newReplacing is a world whose first cluster's connector has its rights for scope, which the repository knows of too.
+func newReplacing(t *testing.T, repository, name string, scope inventory.Scope) frozen {
+	t.Helper()
 	w := newWorld(t, repository, name)
-	w.immutable = string(rotation.ImmutableReplace)
 	plane := bed.clusters.Planes[0]
 	f := frozen{readers{t, plane, w.secrets[0][1]}, w}
 	f.rights(scope)
@@ -74,16 +83,20 @@ func newFrozen(t *testing.T, repository, name string, scope inventory.Scope) fro
 			must(t, s.UpdateCluster(t.Context(), c, c.Rev, happened("cluster.update")))
 		}
 	}
-	f.kubectl("", "patch", "secret", f.secret, "-p", `{"immutable":true,"metadata":{"labels":{"tier":"data"}}}`)
+	return f
+}
+
+// named makes an object of each kind that names the Secret.
+func (f frozen) named() {
+	f.t.Helper()
 	text := fmt.Sprintf(names, f.secret)
 	f.kubectl(text, "create", "-f", "-")
-	t.Cleanup(func() {
-		if _, err := plane.Kubectl(context.Background(), text, "-n", "shop", "delete", "--wait=false", "-f", "-"); err != nil {
-			t.Error(err)
+	f.t.Cleanup(func() {
+		if _, err := f.plane.Kubectl(context.Background(), text, "-n", "shop", "delete", "--wait=false", "-f", "-"); err != nil {
+			f.t.Error(err)
 		}
 	})
 	f.kubectl("", "rollout", "status", "deployment/api-"+f.secret, "--timeout=120s")
-	return f
 }
 
 func (f frozen) rights(scope inventory.Scope) {
@@ -125,19 +138,7 @@ func (f frozen) replaced(run string) {
 		"true Opaque data "+run+" "+f.secret; got != want {
 		f.t.Errorf("the new Secret is %q, want %q", got, want)
 	}
-	for what, want := range map[string][2]string{
-		"deployment/api-":        {`{.spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef.name} {.spec.template.spec.volumes[0].secret.secretName} {.metadata.generation}`, next + " " + next + " 2"},
-		"cronjob/report-":        {`{.spec.jobTemplate.spec.template.spec.containers[0].envFrom[0].secretRef.name}`, next},
-		"serviceaccount/puller-": {`{.imagePullSecrets[*].name}`, next},
-		"ingress/web-":           {`{.spec.tls[0].secretName}`, next},
-	} {
-		if got := f.kubectl("", "get", what+f.secret, "-o", "jsonpath="+want[0]); got != want[1] {
-			f.t.Errorf("%s names %q, want %q", what, got, want[1])
-		}
-	}
-	if pods := f.pods(`{.metadata.annotations.keyturn\.dev/restarted-by}={.spec.volumes[0].secret.secretName}={.status.conditions[?(@.type=="Ready")].status}`); strings.Join(pods, " ") != strings.TrimSpace(strings.Repeat(run+"="+next+"=True ", 3)) {
-		f.t.Errorf("the pods are %v", pods)
-	}
+	f.renamed(run, next)
 	f.world.secrets[0][1] = next
 	f.turned(f.t, run)
 	s := f.open(f.t)
@@ -160,6 +161,24 @@ func (f frozen) replaced(run string) {
 		if n, err := s.CountAuditEvents(f.t.Context(), store.AuditFilter{Action: action}); err != nil || n != want {
 			f.t.Errorf("%d events %s, want %d: %v", n, action, want, err)
 		}
+	}
+}
+
+// renamed proves with kubectl that everything that named the Secret names next, and that the Deployment was rolled once for it.
+func (f frozen) renamed(run, next string) {
+	f.t.Helper()
+	for what, want := range map[string][2]string{
+		"deployment/api-":        {`{.spec.template.spec.containers[0].env[0].valueFrom.secretKeyRef.name} {.spec.template.spec.volumes[0].secret.secretName} {.metadata.generation}`, next + " " + next + " 2"},
+		"cronjob/report-":        {`{.spec.jobTemplate.spec.template.spec.containers[0].envFrom[0].secretRef.name}`, next},
+		"serviceaccount/puller-": {`{.imagePullSecrets[*].name}`, next},
+		"ingress/web-":           {`{.spec.tls[0].secretName}`, next},
+	} {
+		if got := f.kubectl("", "get", what+f.secret, "-o", "jsonpath="+want[0]); got != want[1] {
+			f.t.Errorf("%s names %q, want %q", what, got, want[1])
+		}
+	}
+	if pods := f.pods(`{.metadata.annotations.keyturn\.dev/restarted-by}={.spec.volumes[0].secret.secretName}={.status.conditions[?(@.type=="Ready")].status}`); strings.Join(pods, " ") != strings.TrimSpace(strings.Repeat(run+"="+next+"=True ", 3)) {
+		f.t.Errorf("the pods are %v", pods)
 	}
 }
 

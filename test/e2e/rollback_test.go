@@ -29,7 +29,7 @@ spec:
 		w.kubectl(plane, "", "-n", "rollback", "patch", "deployment", "shop", "--type=merge", "-p",
 			fmt.Sprintf(`{"spec":{"template":{"metadata":{"annotations":{"testbed.keyturn.dev/waits":%s}}}}}`, reason))
 	}
-	reader := readSecret(t, plane, "rollback", "cache")
+	reader := readSecret(t, plane, "rollback", "cache", "config", cacheLogin)
 	broken(`"CrashLoopBackOff"`)
 	w.reset("stuck", account, client.Reset{}, "needs_attention")
 	stuck, err := w.admin.Run(ctx, w.facts.IDs["stuck"])

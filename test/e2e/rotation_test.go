@@ -30,6 +30,7 @@ import (
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/target"
 	"github.com/keyturn/keyturn/internal/target/generic"
+	"github.com/keyturn/keyturn/internal/target/kubernetes"
 	"github.com/keyturn/keyturn/internal/target/postgresql"
 	"github.com/keyturn/keyturn/internal/vault"
 	"github.com/keyturn/keyturn/test/testbed"
@@ -100,6 +101,14 @@ type world struct {
 	dsn                string      // of the repository on PostgreSQL; empty on SQLite
 	secrets            [][2]string // cluster index and name
 	immutable          string      // what the account's policy says of immutable Secrets
+	clusters           []connected
+	turns              int64 // how often the key was turned; 0 means once
+}
+
+// connected is a cluster as the repository knows it, with the resource of its namespace shop.
+type connected struct {
+	inventory.Cluster
+	shop inventory.Resource
 }
 
 // rootFile holds the root key, as the file that an administrator keeps.
@@ -186,9 +195,10 @@ func newWorld(t *testing.T, repository, name string) world {
 		do(s.AddCluster(ctx, c, nil, happened("cluster.create")))
 		ns := inventory.Resource{ID: newID(), Name: inventory.KubernetesResourceName("shop", c.Name), Type: inventory.TypeKubernetes, ClusterID: c.ID, Namespace: "shop", CreatedAt: now}
 		do(s.AddResource(ctx, ns, nil, happened("resource.create")))
+		w.clusters = append(w.clusters, connected{c, ns})
 		for _, at := range w.secrets {
 			if at[0] == strconv.Itoa(i) {
-				w.mapSecret(t, s, ring, c, ns, at[1], plane)
+				w.mapSecret(t, s, ring, i, at[1])
 			}
 		}
 	}
@@ -204,24 +214,30 @@ func first(t *testing.T, ring *vault.Ring, id string, source inventory.Source, v
 	return &inventory.Version{AccountID: id, Number: 1, Stage: inventory.Current, Source: source, CreatedAt: time.Now(), Sealed: sealed}
 }
 
-func (w world) mapSecret(t *testing.T, s *store.Store, ring *vault.Ring, c inventory.Cluster, ns inventory.Resource, name string, plane *testbed.ControlPlane) {
+func (w world) mapSecret(t *testing.T, s *store.Store, ring *vault.Ring, cluster int, name string) {
 	t.Helper()
-	ctx, now := t.Context(), time.Now()
-	_, err := plane.Kubectl(ctx, "", "-n", "shop", "create", "secret", "generic", name, "--from-literal=password="+firstPassword, "--from-literal=user="+w.role)
+	_, err := bed.clusters.Planes[cluster].Kubectl(t.Context(), "", "-n", "shop", "create", "secret", "generic", name, "--from-literal=password="+firstPassword, "--from-literal=user="+w.role)
 	if err != nil {
 		t.Fatal(err)
 	}
-	uid, err := plane.Kubectl(ctx, "", "-n", "shop", "get", "secret", name, "-o", "jsonpath={.metadata.uid}")
+	w.mapKey(t, s, ring, cluster, name, "password", firstPassword)
+}
+
+// mapKey maps a key of a Secret that is there, and holds value, to the account.
+func (w world) mapKey(t *testing.T, s *store.Store, ring *vault.Ring, cluster int, name, key, value string) {
+	t.Helper()
+	ctx, now, at := t.Context(), time.Now(), w.clusters[cluster]
+	uid, err := bed.clusters.Planes[cluster].Kubectl(ctx, "", "-n", "shop", "get", "secret", name, "-o", "jsonpath={.metadata.uid}")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sec := inventory.Secret{ID: newID(), ClusterID: c.ID, ResourceID: ns.ID, Namespace: "shop", Name: name, UID: uid, State: inventory.InSync, Current: 1, CreatedAt: now, SeenAt: now,
-		Keys: []inventory.Key{{Name: "password", Size: int64(len(firstPassword)), Fingerprint: ring.Fingerprint(vault.NewValue([]byte(firstPassword)))}}}
+	sec := inventory.Secret{ID: newID(), ClusterID: at.ID, ResourceID: at.shop.ID, Namespace: "shop", Name: name, UID: uid, State: inventory.InSync, Current: 1, CreatedAt: now, SeenAt: now,
+		Keys: []inventory.Key{{Name: key, Size: int64(len(value)), Fingerprint: ring.Fingerprint(vault.NewValue([]byte(value)))}}}
 	err = s.AddSecrets(ctx, []store.Imported{{Secret: sec, Version: *first(t, ring, sec.ID, inventory.Fetched, "{}")}}, happened("cluster.fetch"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.AddMapping(ctx, inventory.Mapping{ID: newID(), AccountID: w.account, SecretID: sec.ID, Key: "password", Written: 1, State: inventory.InSync}, happened("mapping.create"))
+	err = s.AddMapping(ctx, inventory.Mapping{ID: newID(), AccountID: w.account, SecretID: sec.ID, Key: key, Written: 1, State: inventory.InSync}, happened("mapping.create"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -290,14 +306,15 @@ func worker() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), generic.New())
+	registry, err := target.NewRegistry(postgresql.New(postgresql.Config{}), kubernetes.New(), generic.New())
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	clusters := &app.Clusters{Store: s, Ring: ring, AllowLoopback: true}
 	e := rotation.Engine{Store: s, Vault: ring, Log: slog.New(slog.NewTextHandler(os.Stderr, nil)), Owner: "worker", Lease: 5 * time.Second, MaxTries: 3,
-		Targets:  app.Targets{Store: s, Ring: ring, Registry: registry},
-		Clusters: &app.Clusters{Store: s, Ring: ring, AllowLoopback: true},
+		Targets:  app.Targets{Store: s, Ring: ring, Registry: registry, Inside: clusters},
+		Clusters: clusters,
 		Saw:      app.Telling(&inventory.Fetcher{Store: s, Ring: ring}),
 		Policy: func(context.Context, string) (rotation.Policy, error) {
 			return rotation.Policy{ID: rotation.DefaultPolicy, Rules: rotation.Rules{Immutable: rotation.Immutable(os.Getenv("E2E_WORKER_IMMUTABLE"))}}, nil
@@ -403,7 +420,7 @@ func (w world) audited(t *testing.T, s *store.Store, ring *vault.Ring) {
 		t.Errorf("the audit log does not verify: %+v, %v", result, err)
 	}
 	for _, step := range []string{"minted", "applied", "verified", "published", "rolled_out", "retired", "done"} {
-		if n, err := s.CountAuditEvents(ctx, store.AuditFilter{Action: "run." + step}); err != nil || n != 1 {
+		if n, err := s.CountAuditEvents(ctx, store.AuditFilter{Action: "run." + step}); err != nil || n != max(1, w.turns) {
 			t.Errorf("%d events say that the run is %s: %v", n, step, err)
 		}
 	}

@@ -2395,6 +2395,7 @@ export interface components {
             plan?: string;
             proved: boolean;
             reason?: string;
+            replacements?: components["schemas"]["RunReplacement"][] | null;
             resourceId: string;
             resourceName: string;
             /** Format: int64 */
@@ -2417,6 +2418,21 @@ export interface components {
             /** Format: int64 */
             waves?: number;
             writes?: components["schemas"]["RunWrite"][] | null;
+        };
+        RunReplacement: {
+            cluster: string;
+            clusterId: string;
+            /** Format: int64 */
+            consumers: number;
+            held?: string;
+            instead: string;
+            namespace: string;
+            old: string;
+            secret: string;
+            /** @enum {string} */
+            state: "to_do" | "running" | "done" | "failed" | "skipped";
+            /** Format: int64 */
+            switched: number;
         };
         RunRollout: {
             /** Format: date-time */
@@ -2474,7 +2490,7 @@ export interface components {
             portForward?: boolean;
             /** @description may renew its own long-lived token */
             renewToken?: boolean;
-            /** @description may make Secrets in place of immutable ones, name them where those were named, and delete those */
+            /** @description may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those */
             replace?: boolean;
             /** @description may restart workloads */
             restart?: boolean;
@@ -2552,7 +2568,7 @@ export interface components {
             cluster: string;
             clusterName?: string;
             clusterRemoved?: boolean;
-            /** @description namespace/service/NAME or namespace/pod/NAME */
+            /** @description namespace/service/NAME or namespace/pod/NAME; of ServiceAccounts namespace/serviceaccounts */
             place: string;
         };
         Token: {
@@ -3694,7 +3710,7 @@ export interface operations {
                 portForward?: boolean;
                 /** @description may renew its own long-lived token */
                 renewToken?: boolean;
-                /** @description may make Secrets in place of immutable ones, name them where those were named, and delete those */
+                /** @description may make Secrets in place of immutable ones and of tokens, name them where those were named, and delete those */
                 replace?: boolean;
             };
             header?: never;

@@ -34,7 +34,7 @@ CREATE TABLE resources (
     created_at           BIGINT NOT NULL,
     rev                  BIGINT NOT NULL,
     through_cluster_id   TEXT   REFERENCES clusters (id), -- NULL: reached directly
-    through              TEXT   NOT NULL DEFAULT '',      -- namespace/service/NAME or namespace/pod/NAME
+    through              TEXT   NOT NULL DEFAULT '',      -- namespace/service/NAME, namespace/pod/NAME or namespace/serviceaccounts
     CHECK ((type = 'kubernetes') = (cluster_id IS NOT NULL))
 );
 CREATE INDEX resources_type ON resources (type);
@@ -148,6 +148,7 @@ CREATE TABLE secret_keys (
     size        BIGINT NOT NULL,
     fingerprint BYTEA  NOT NULL,
     part        BYTEA,           -- fingerprint of what stands at the place of its mapping, if that is a part of the value
+    ours        TEXT   NOT NULL, -- the resource_version of its Secret at which the key was Keyturn's own; empty: none is known
     PRIMARY KEY (secret_id, name)
 ) WITHOUT ROWID;
 
@@ -275,6 +276,7 @@ CREATE TABLE run_replacements (
     namespace  TEXT   NOT NULL,
     old_name   TEXT   NOT NULL,
     old_uid    TEXT   NOT NULL,
+    value_key  TEXT   NOT NULL, -- in which the value stands, where the cluster makes the new one; empty where the run does
     new_name   TEXT   NOT NULL,
     new_uid    TEXT   NOT NULL, -- empty until it was made and read back
     gone       BIGINT NOT NULL CHECK (gone IN (0, 1)), -- the old one is deleted

@@ -93,7 +93,7 @@ func (t *Target) Change(ctx context.Context, c target.Connection, ch target.Chan
 	return s.changeError(got)
 }
 
-// Verify implements target.Verifier, where the settings say how: one request with the value, and one with a random wrong
+// Verify implements target.Verifier, where the settings say how: one request with the value, and one with a wrong
 // one, which must be refused.
 func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login) error {
 	if err := t.checkLogin(l); err != nil {
@@ -111,7 +111,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if err := t.tryLogin(ctx, s, l); err != nil {
 		return err
 	}
-	err = t.tryLogin(ctx, s, target.Login{User: l.User, Password: wrongPassword()})
+	err = t.tryLogin(ctx, s, l.Wrong())
 	switch target.OutcomeOf(err) {
 	case "":
 		return &target.Error{Outcome: target.Unproven, Msg: "the server accepted a wrong value too", Cure: "look at what it checks where it is asked"}

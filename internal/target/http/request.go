@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/fips140"
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -155,6 +154,3 @@ func (t *Target) send(ctx context.Context, s settings, r request) (int, error) {
 	_ = resp.Body.Close()
 	return resp.StatusCode, nil
 }
-
-// wrongPassword is a value that nobody has.
-func wrongPassword() vault.Value { return vault.NewValue([]byte(rand.Text())) }

@@ -1,7 +1,6 @@
 package ldap
 
 import (
-	"crypto/rand"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,7 +8,6 @@ import (
 	"github.com/go-ldap/ldap/v3"
 
 	"github.com/keyturn/keyturn/internal/target"
-	"github.com/keyturn/keyturn/internal/vault"
 )
 
 // maxDN bounds a DN in bytes. The server has no bound of its own.
@@ -38,6 +36,3 @@ func parseDN(name string) (*ldap.DN, error) {
 	}
 	return dn, nil
 }
-
-// wrongPassword is a value that nobody has.
-func wrongPassword() vault.Value { return vault.NewValue([]byte(rand.Text())) }

@@ -135,7 +135,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if err := s.look(ctx); err != nil {
 		return err
 	}
-	wrong, err := t.login(ctx, c, target.Login{User: l.User, Password: wrongPassword()})
+	wrong, err := t.login(ctx, c, l.Wrong())
 	if err == nil {
 		wrong.close()
 		return &target.Error{Outcome: target.Unproven, Msg: "the server let in a wrong password too", Cure: "look at how the server checks this account's passwords"}

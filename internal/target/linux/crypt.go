@@ -123,6 +123,3 @@ func (t *Target) checked(ch target.Change) (vault.Value, error) {
 	}
 	return ch.Prepared, nil
 }
-
-// wrongPassword is a value that nobody has.
-func wrongPassword() vault.Value { return vault.NewValue([]byte(rand.Text())) }

@@ -122,7 +122,7 @@ func nextKey(p target.Prepared) (string, error) {
 	return line, nil
 }
 
-// Verify implements target.Verifier: a login with the key, id -un, and a login with a random other key.
+// Verify implements target.Verifier: a login with the key, id -un, and a login with another key.
 func (k *Key) Verify(ctx context.Context, c target.Connection, l target.Login) error {
 	ctx, cancel := context.WithTimeout(ctx, k.config.Timeout)
 	defer cancel()
@@ -134,11 +134,12 @@ func (k *Key) Verify(ctx context.Context, c target.Connection, l target.Login) e
 	if err := s.whoami(l.User); err != nil {
 		return err
 	}
-	other, err := k.Generate()
-	if err != nil {
-		return misconfigured("no random key could be made", "")
+	if l.Before.Len() == 0 || l.Before.Equal(l.Password) {
+		if l.Before, err = k.Generate(); err != nil {
+			return misconfigured("no random key could be made", "")
+		}
 	}
-	wrong, err := k.login(ctx, c, target.Login{User: l.User, Password: other})
+	wrong, err := k.login(ctx, c, l.Wrong())
 	if err == nil {
 		wrong.close()
 		return unproven()

@@ -128,7 +128,7 @@ func (t *Target) Change(ctx context.Context, c target.Connection, ch target.Chan
 	return w.judge(got)
 }
 
-// Verify implements target.Verifier: a login, id -un, and a login with a random wrong password.
+// Verify implements target.Verifier: a login, id -un, and a login with a wrong password.
 func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login) error {
 	ctx, cancel := context.WithTimeout(ctx, t.config.Timeout)
 	defer cancel()
@@ -140,7 +140,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if err := s.whoami(l.User); err != nil {
 		return err
 	}
-	wrong, err := t.login(ctx, c, target.Login{User: l.User, Password: wrongPassword()})
+	wrong, err := t.login(ctx, c, l.Wrong())
 	if err == nil {
 		wrong.close()
 		return unproven()

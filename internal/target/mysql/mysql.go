@@ -177,7 +177,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if s.name != a {
 		return &target.Error{Outcome: target.Unproven, Msg: "the server let the login in as another account, whose host part fits better", Cure: "correct the host part of the account's name, or remove that account"}
 	}
-	wrong, err := t.login(ctx, c, target.Login{User: l.User, Password: wrongPassword()})
+	wrong, err := t.login(ctx, c, l.Wrong())
 	if err == nil {
 		wrong.close()
 		return &target.Error{Outcome: target.Unproven, Msg: "the server let in a wrong password too", Cure: "look whether it runs with skip-grant-tables"}

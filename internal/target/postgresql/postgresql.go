@@ -147,7 +147,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if err := t.proveRight(ctx, c, l); err != nil {
 		return err
 	}
-	conn, err := t.login(ctx, c, target.Login{User: l.User, Password: wrongPassword()})
+	conn, err := t.login(ctx, c, l.Wrong())
 	if err == nil {
 		closeConn(conn)
 		return &target.Error{Outcome: target.Unproven, Msg: "the server let in a wrong password too", Cure: "use scram-sha-256 in pg_hba.conf"}

@@ -116,9 +116,6 @@ func stable(s string) bool {
 	return err == nil && p == s && norm.NFKC.String(s) == s && !strings.ContainsAny(s, "\u00ad\u034f\u1806\u200b\u200c\u200d\u2060\ufeff")
 }
 
-// wrongPassword is a value that nobody has.
-func wrongPassword() vault.Value { return vault.NewValue([]byte(rand.Text())) }
-
 func checkRole(name string) error {
 	if name == "" || len(name) > maxRoleName || strings.ContainsRune(name, 0) || !utf8.ValidString(name) {
 		return &target.Error{

@@ -55,6 +55,3 @@ func (t *Target) checked(ch target.Change) (string, error) {
 	}
 	return prepared, nil
 }
-
-// wrongPassword is a value that nobody has.
-func wrongPassword() vault.Value { return vault.NewValue([]byte(rand.Text())) }

@@ -137,7 +137,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if err := whoami(l); err != nil {
 		return err
 	}
-	err := whoami(target.Login{User: l.User, Password: wrongPassword()})
+	err := whoami(l.Wrong())
 	switch target.OutcomeOf(err) {
 	case "":
 		return &target.Error{Outcome: target.Unproven, Msg: "the server let in a wrong password too", Cure: "look at its authentication backends"}

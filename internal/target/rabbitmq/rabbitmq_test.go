@@ -25,7 +25,7 @@ import (
 var own = rabbitmq.New(rabbitmq.Config{})
 
 func (s *server) secure() target.Connection {
-	return target.Connection{"host": "127.0.0.1", "port": s.tlsPort, "tls_ca": s.CA}
+	return target.Connection{"host": "127.0.0.1", "port": s.TLSPort, "tls_ca": s.CA}
 }
 
 func login(name, value string) target.Login {
@@ -49,12 +49,12 @@ func change(t *testing.T, by target.Login, account, value string) target.Change 
 func TestRabbitMQ(t *testing.T) {
 	s := start(t)
 	rec := s.create(t, "rec", "rec-pw", "administrator")
-	s.do(t, "PUT", "/vhosts/shop", nil)
+	s.Do(t, "PUT", "/vhosts/shop", nil)
 	for tags, name := range map[string]string{"": "no tags", "monitoring,custom": "tags"} {
 		named := func(t *testing.T, name string) target.Login { return s.create(t, name, rand.Text(), tags) }
 		t.Run(name, func(t *testing.T) {
 			targettest.Run(t, targettest.Harness{
-				Target: own, Connection: s.secure(), Plain: target.Connection{"tls": "off"}, Addr: "127.0.0.1:" + s.port, Trigger: []byte("PUT /api/users/"),
+				Target: own, Connection: s.secure(), Plain: target.Connection{"tls": "off"}, Addr: "127.0.0.1:" + s.Port, Trigger: []byte("PUT /api/users/"),
 				Reconcile: rec, NoSelf: true, CreateNamed: named, Log: s.log, Dump: s.dump, Hash: hashes,
 				Strip: func(t *testing.T) (target.Login, func()) {
 					s.tag(t, "rec", "management")
@@ -83,7 +83,7 @@ func logins(t *testing.T, s *server, rec target.Login) {
 	ctx, at := t.Context(), s.secure()
 	l := s.create(t, "plain", "value-1", "")
 	check(t, "no password sent", target.Misconfigured, own.Verify(ctx, at, target.Login{User: "plain"}))
-	s.do(t, "PUT", "/users/bare", map[string]string{"password_hash": "", "tags": "management"})
+	s.Do(t, "PUT", "/users/bare", map[string]string{"password_hash": "", "tags": "management"})
 	check(t, "no password", target.Refused, own.Verify(ctx, at, login("bare", "value-1")))
 	check(t, "change no password", target.NotPermitted, own.Change(ctx, at, change(t, rec, "bare", "value-2")))
 	for _, tag := range []string{"management", "policymaker", "monitoring"} {
@@ -103,13 +103,13 @@ func logins(t *testing.T, s *server, rec target.Login) {
 	check(t, "as it was", "", own.Verify(ctx, at, l))
 
 	other := targettest.NewServer(t)
-	check(t, "another CA", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.tlsPort, "tls_ca": other.CA}, l))
-	check(t, "another CA, change", target.Unreachable, own.Change(ctx, target.Connection{"host": "127.0.0.1", "port": s.tlsPort, "tls_ca": other.CA}, change(t, rec, "plain", "value-2")))
-	check(t, "another name", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.tlsPort, "tls_ca": s.CA, "tls_server_name": "elsewhere"}, l))
-	check(t, "TLS to a port without", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.port, "tls_ca": s.CA}, l))
-	check(t, "no TLS to a port with", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.tlsPort, "tls": "off"}, l))
+	check(t, "another CA", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.TLSPort, "tls_ca": other.CA}, l))
+	check(t, "another CA, change", target.Unreachable, own.Change(ctx, target.Connection{"host": "127.0.0.1", "port": s.TLSPort, "tls_ca": other.CA}, change(t, rec, "plain", "value-2")))
+	check(t, "another name", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.TLSPort, "tls_ca": s.CA, "tls_server_name": "elsewhere"}, l))
+	check(t, "TLS to a port without", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.Port, "tls_ca": s.CA}, l))
+	check(t, "no TLS to a port with", target.Unreachable, own.Verify(ctx, target.Connection{"host": "127.0.0.1", "port": s.TLSPort, "tls": "off"}, l))
 	check(t, "no TLS elsewhere", target.Misconfigured, own.Verify(ctx, target.Connection{"host": "192.0.2.1", "tls": "off"}, l))
-	targettest.Again(t, "TestTheMachinesCAs", "SSL_CERT_FILE="+s.Dir+"/ca.crt", "KEYTURN_TEST_PORT="+s.tlsPort)
+	targettest.Again(t, "TestTheMachinesCAs", "SSL_CERT_FILE="+s.Dir+"/ca.crt", "KEYTURN_TEST_PORT="+s.TLSPort)
 	gone, cancel := context.WithCancel(ctx)
 	cancel()
 	check(t, "given up", target.Unreachable, own.Verify(gone, at, l))
@@ -118,12 +118,12 @@ func logins(t *testing.T, s *server, rec target.Login) {
 // rest shows that a change leaves tags, permissions and limits alone.
 func rest(t *testing.T, s *server, rec target.Login) {
 	s.create(t, "kept", "value-1", "monitoring,custom")
-	s.do(t, "PUT", "/permissions/%2F/kept", map[string]string{"configure": "^kept", "write": ".*", "read": ""})
-	s.do(t, "PUT", "/user-limits/kept/max-connections", map[string]int{"value": 7})
+	s.Do(t, "PUT", "/permissions/%2F/kept", map[string]string{"configure": "^kept", "write": ".*", "read": ""})
+	s.Do(t, "PUT", "/user-limits/kept/max-connections", map[string]int{"value": 7})
 	look := func() string {
 		var u map[string]json.RawMessage
-		must(t, json.Unmarshal(s.do(t, "GET", "/users/kept", nil), &u))
-		return string(u["tags"]) + string(u["limits"]) + string(s.do(t, "GET", "/permissions/%2F/kept", nil))
+		must(t, json.Unmarshal(s.Do(t, "GET", "/users/kept", nil), &u))
+		return string(u["tags"]) + string(u["limits"]) + string(s.Do(t, "GET", "/permissions/%2F/kept", nil))
 	}
 	before := look()
 	check(t, "change", "", own.Change(t.Context(), s.secure(), change(t, rec, "kept", "value-2")))
@@ -139,7 +139,7 @@ func deleted(t *testing.T, s *server, rec target.Login) {
 		s.create(t, "gone", "value-1", "administrator")
 		proxy := between(t, s, func(r *http.Request) {
 			if r.Method == http.MethodPut {
-				s.do(t, "DELETE", "/users/gone", nil)
+				s.Do(t, "DELETE", "/users/gone", nil)
 				if !conditional {
 					r.Header.Del("If-Match")
 				}
@@ -193,7 +193,7 @@ func readBack(t *testing.T, s *server, rec target.Login) {
 // between starts an HTTP proxy that can change requests and answers.
 func between(t *testing.T, s *server, request func(*http.Request), answer func(*http.Response) error) target.Connection {
 	t.Helper()
-	to := &url.URL{Scheme: "http", Host: "127.0.0.1:" + s.port}
+	to := &url.URL{Scheme: "http", Host: "127.0.0.1:" + s.Port}
 	p := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to); request(r.Out) }, ModifyResponse: answer}
 	return plain(t, p)
 }

@@ -169,7 +169,7 @@ func (t *Target) Verify(ctx context.Context, c target.Connection, l target.Login
 	if err := s.whoami(ctx, l.User); err != nil {
 		return err
 	}
-	wrong, err := t.login(ctx, c, target.Login{User: l.User, Password: wrongPassword()})
+	wrong, err := t.login(ctx, c, l.Wrong())
 	if err == nil {
 		wrong.close()
 		return &target.Error{Outcome: target.Unproven, Msg: "the server let in a wrong password too (nopass)", Cure: "give the user a password: ACL SETUSER … resetpass #…"}

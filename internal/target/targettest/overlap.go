@@ -3,7 +3,6 @@ package targettest
 import (
 	"bytes"
 	"context"
-	"sync"
 	"testing"
 
 	"github.com/keyturn/keyturn/internal/target"
@@ -52,6 +51,10 @@ func (o overlap) takes(t *testing.T, current, next target.Login, currentWorks, n
 	outcome := map[bool]target.Outcome{true: "", false: target.Refused}
 	want(t, o.Target.Verify(ctx, o.Connection, current), outcome[currentWorks])
 	want(t, o.Target.Verify(ctx, o.Connection, next), outcome[nextWorks])
+	if currentWorks && nextWorks {
+		next.Before = current.Password
+		want(t, o.Target.Verify(ctx, o.Connection, next), target.Unproven)
+	}
 }
 
 func (o overlap) twice(t *testing.T) {
@@ -157,36 +160,16 @@ func (o overlap) cuts(t *testing.T) {
 func (o overlap) reader(t *testing.T) {
 	ctx := o.context(t)
 	current := o.Create(t)
-	var place sync.RWMutex // whoever writes a value waits until nobody is on the way with the old one
-	found, stop, logins := current, make(chan struct{}), 0
-	var client sync.WaitGroup
-	client.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
-			place.RLock()
-			err := o.Target.Verify(ctx, o.Connection, found)
-			place.RUnlock()
-			logins++
-			want(t, err, "")
-		}
-	})
+	client := read(current, func(l target.Login) { want(t, o.Target.Verify(ctx, o.Connection, l), "") })
 	for range 10 {
 		next := target.Login{User: current.User, Password: Value(o.newValue())}
 		ov := o.between(t, current, next)
 		want(t, o.target.Add(ctx, o.Connection, ov), "")
-		place.Lock()
-		found = next
-		place.Unlock()
+		client.finds(next)
 		want(t, o.target.Retire(ctx, o.Connection, ov), "")
 		current = next
 	}
-	close(stop)
-	client.Wait()
-	if logins < 10 {
+	if logins := client.end(); logins < 10 {
 		t.Errorf("the client logged in %d times only", logins)
 	}
 }

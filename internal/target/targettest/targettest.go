@@ -296,12 +296,25 @@ func (h Harness) cuts(t *testing.T) {
 		want(t, h.Target.Verify(ctx, h.Connection, l), step.old)
 		want(t, h.Target.Verify(ctx, h.Connection, next), step.new)
 	}
+	want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: next.User, Password: next.Password, Before: l.Password}), "")
 	proxy.Set(Stall)
 	late := h.prepared(t, h.Reconcile, l.User, h.newValue())
-	short, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	want(t, h.Target.Change(short, c, late), target.Unknown)
+	want(t, h.Target.Change(untilCut(ctx, proxy), c, late), target.Unknown)
 	want(t, h.Target.Verify(ctx, h.Connection, target.Login{User: l.User, Password: late.Value}), "")
+}
+
+// untilCut is a context that ends soon after the server has carried out what the breaker waits for, however slow the
+// machine is.
+func untilCut(ctx context.Context, b Breaker) context.Context {
+	short, cancel := context.WithTimeout(ctx, 30*time.Second)
+	go func() {
+		defer cancel()
+		for b.Cuts() == 0 && short.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}()
+	return short
 }
 
 func (h Harness) names(t *testing.T) {

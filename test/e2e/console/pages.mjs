@@ -236,6 +236,8 @@ const table = [
   ['restore', 'accounts', nobody, `${world.Restored}/login?next=/restore`, restored],
   ['restore', 'end', nobody, undefined, endsRestore],
 
+  // Among the first, before its account is rehearsed: ten minutes after it was made at the earliest.
+  ['resource', 'hostile', 'anna', `/resources/${hostile}`, sees('alert(1)')],
   ['overview', 'auditor', 'aldo', '/', sees('Needs you')],
   ['overview', 'one-grant', 'uma', '/'],
   ['account', 'one-grant', 'uma', account('pages_app'), sees('v2')],
@@ -324,7 +326,6 @@ const table = [
   ['settings-users', 'hostile', 'anna', '/settings/users', sees('alert(1)')],
   ['settings-users', 'hostile-drawer', 'anna', `/settings/users?open=${world.IDs.hostile}`, () => inDialog.getByText('alert(1)').waitFor()],
   ['resources', 'hostile', 'anna', '/resources', sees('alert(1)')],
-  ['resource', 'hostile', 'anna', `/resources/${hostile}`, sees('alert(1)')],
   ['settings-groups', 'overtaken', 'anna', '/settings/groups', overtaken],
   ['palette', 'no-hit', 'anna', '/settings/appearance', palette],
   ['keys', 'list', 'anna', '/settings/appearance', keys],

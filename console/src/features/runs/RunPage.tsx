@@ -20,6 +20,7 @@ import { ResumeRun } from './ResumeRun'
 import { age, isOpen, isStopped, type Run, runState, spoken, stepsOf, tabOf, took, waveWaits } from './run'
 import classes from './Run.module.css'
 import { RunConsumers } from './RunConsumers'
+import { RunReplacements } from './RunReplacements'
 import { RunWaves } from './RunWaves'
 import { Waiting } from './Waiting'
 
@@ -115,6 +116,7 @@ function Shown({ run, stale, onRetry }: { run: Run; stale?: Problem; onRetry: ()
             <h2 id="run-writes">Secret keys</h2>
             <RunWaves run={run} />
           </section>
+          <RunReplacements run={run} />
           <section className={`${classes.panel} ${classes.consumers}`} aria-labelledby="run-consumers">
             <h2 id="run-consumers">Consumers</h2>
             <RunConsumers run={run} />

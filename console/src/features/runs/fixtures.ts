@@ -1,3 +1,4 @@
+import type { Schemas } from '../../app/api'
 import type { Rollout } from './rollouts'
 import type { Run, RunWrite } from './run'
 
@@ -32,4 +33,9 @@ export const rolling = (state: 'running' | 'failed' | 'done' | 'skipped', part: 
   step: 'published', keysProved: 3,
   steps: [{ name: 'published', state: 'done', at: '2026-01-01T10:00:04Z', note: '3 of 3 keys written and read back.' }, { name: 'rolled_out', state }, { name: 'retired', state: 'to_do' }],
   ...part,
+})
+
+export const replacement = (part: Partial<Schemas['RunReplacement']> = {}): Schemas['RunReplacement'] => ({
+  clusterId: 'c1', cluster: 'east', namespace: 'shop', secret: 'db', instead: 'db-1', state: 'running', consumers: 3, switched: 2,
+  old: 'It is deleted next, if nothing names it any more.', ...part,
 })
