@@ -26,7 +26,7 @@ run: build ## run the server alone, with its data in ./data (more flags: make ru
 demo: setup kube build ## play the whole story on real servers and leave them running (DEMO_ONCE=1: stop them again)
 	@$(GO) run ./test/demo
 
-bench: setup kube build ## measure speed and memory against this machine's own limits and the console's budgets (about 12 minutes; writes bench/out.json; ARGS='-only NAME,NAME' takes some)
+bench: setup kube build ## measure speed and memory against this machine's own limits and the console's budgets (about 20 minutes; writes bench/out.json; ARGS='-only NAME,NAME' takes some)
 	@$(GO) run ./test/bench $(ARGS)
 
 torture: setup kube console ## turn keys on real systems while everything goes wrong, and prove that nothing is lost (20 minutes; SEED=… RUNS=…)

@@ -21,9 +21,24 @@ type Cluster struct {
 	Secrets   int64 `json:"secrets"`
 	Mapped    int64 `json:"mapped"`
 	Drifted   int64 `json:"drifted"`
+	// Watch is how the cluster is followed; it is left out of one that nobody ever followed.
+	Watch *Watch `json:"watch,omitempty"`
 	// Fetch is the fetch or sync that is under way, or else the last one.
 	Fetch *Fetch `json:"fetch,omitempty"`
 	Can   Can    `json:"can,omitempty"`
+}
+
+// Watch says how a cluster is followed.
+type Watch struct {
+	State string `json:"state" enum:"live,comparing,waiting,off"`
+	Since Time   `json:"since"`
+	// Reason says why it waits, Cure what to do; NextAt is when it is tried again.
+	Reason string `json:"reason,omitempty"`
+	Cure   string `json:"cure,omitempty"`
+	NextAt *Time  `json:"nextAt,omitempty"`
+	// ChangedAt is when the last change was stored, ComparedAt when everything was compared last.
+	ChangedAt  *Time `json:"changedAt,omitempty"`
+	ComparedAt *Time `json:"comparedAt,omitempty"`
 }
 
 // Scope is what a connector has rights for.

@@ -18,7 +18,8 @@ type Object string
 // The objects that have states.
 const (
 	Cluster   Object = "cluster"
-	Key       Object = "key" // also of a Secret and of a mapping
+	Watch     Object = "watch" // of a cluster
+	Key       Object = "key"   // also of a Secret and of a mapping
 	Account   Object = "account"
 	Version   Object = "version"
 	Run       Object = "run"

@@ -9,6 +9,11 @@ var table = []State{
 	{Object: Cluster, Word: "untrusted", Tone: Danger, Icon: "certificate-off", Meaning: "Its certificate is not signed by the imported CA."},
 	{Object: Cluster, Word: "unauthorised", Tone: Danger, Icon: "key-off", Meaning: "It refuses the token."},
 
+	{Object: Watch, Word: "live", Tone: OK, Icon: "circle-check", Meaning: "Changes in the cluster arrive as they happen."},
+	{Object: Watch, Word: "comparing", Tone: Progress, Icon: "loader-2", Meaning: "Everything is compared: it begins, lost its place, or it is time."},
+	{Object: Watch, Word: "waiting", Tone: Warn, Icon: "clock-pause", Meaning: "The cluster did not answer; it is tried again at the stated time."},
+	{Object: Watch, Word: "off", Tone: Neutral, Icon: "circle-minus", Meaning: "Nobody follows the cluster now."},
+
 	{Object: Key, Word: "in sync", Tone: OK, Icon: "circle-check", Meaning: "Fingerprints were equal at the stated time."},
 	{Object: Key, Word: "syncing", Tone: Progress, Icon: "loader-2", Meaning: "A write is under way."},
 	{Object: Key, Word: "behind", Tone: Warn, Icon: "history", Meaning: "An older version stands there."},

@@ -37,7 +37,7 @@ func serve(ctx context.Context, o cli.ServerOptions, out, errs io.Writer) error 
 	cfg := config.Server{
 		Data: o.Data, Database: o.Database, Listen: o.Listen, TLSCert: o.TLSCert, TLSKey: o.TLSKey, PublicURL: o.PublicURL,
 		RootKeyFile: o.RootKeyFile, Passphrase: o.Passphrase, AllowLoopbackClusters: o.AllowLoopbackClusters, AllowClusterCIDRs: o.AllowClusterCIDRs,
-		MetricsListen: o.MetricsListen, LogFormat: o.LogFormat, LogLevel: o.LogLevel, Version: buildVersion(),
+		MetricsListen: o.MetricsListen, SyncOnDemand: o.SyncOnDemand, CompareEvery: o.CompareEvery, LogFormat: o.LogFormat, LogLevel: o.LogLevel, Version: buildVersion(),
 	}
 	cfg, err := cfg.Complete()
 	if err != nil {

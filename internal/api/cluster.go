@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/keyturn/keyturn/client"
 	"github.com/keyturn/keyturn/internal/access"
@@ -24,6 +25,8 @@ type Clusters interface {
 	// ClusterByName returns the cluster of a name that is not removed.
 	ClusterByName(ctx context.Context, name string) (inventory.Cluster, error)
 	Clusters(ctx context.Context, v store.Viewer, q store.ClusterQuery) (store.Page[store.ClusterRow], error)
+	// Watches returns how clusters are followed, by their ids; those that nobody ever followed are left out.
+	Watches(ctx context.Context, clusters []string) (map[string]inventory.Watch, error)
 	Connections
 }
 
@@ -144,8 +147,16 @@ func (s *Server) clusters(ctx context.Context, c call, in *clustersIn) (*list[cl
 			return nil, err
 		}
 	}
+	ids := make([]string, len(p.Items))
+	for i, row := range p.Items {
+		ids[i] = row.ID
+	}
+	watches, err := s.Clusters.Watches(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
 	can := canOf(c.Actor, policy.Object{}, map[string]policy.Operation{"create": policy.ClusterCreate})
-	return pageOf(p, can, func(row store.ClusterRow) client.Cluster { return clusterOf(c.Actor, row, last[row.ID]) }), nil
+	return pageOf(p, can, func(row store.ClusterRow) client.Cluster { return clusterOf(c.Actor, row, last[row.ID], watches) }), nil
 }
 
 func (s *Server) cluster(ctx context.Context, c call, id string) (*answer[client.Cluster], error) {
@@ -157,7 +168,11 @@ func (s *Server) cluster(ctx context.Context, c call, id string) (*answer[client
 	if err != nil {
 		return nil, err
 	}
-	return &answer[client.Cluster]{ETag: etag(row.Rev), Body: clusterOf(c.Actor, row, last)}, nil
+	watches, err := s.Clusters.Watches(ctx, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	return &answer[client.Cluster]{ETag: etag(row.Rev), Body: clusterOf(c.Actor, row, last, watches)}, nil
 }
 
 func (s *Server) addCluster(ctx context.Context, c call, in *newClusterIn) (*answer[client.Cluster], error) {
@@ -297,7 +312,7 @@ var clusterVerbs = map[string]policy.Operation{
 	"sync": policy.ClusterSync, "share": policy.GrantCreate,
 }
 
-func clusterOf(actor identity.Actor, row store.ClusterRow, last *client.Fetch) client.Cluster {
+func clusterOf(actor identity.Actor, row store.ClusterRow, last *client.Fetch, watches map[string]inventory.Watch) client.Cluster {
 	can := canOf(actor, policy.Object{Kind: access.Cluster, ID: row.ID, Level: row.Level}, clusterVerbs)
 	if row.State == inventory.ClusterRemoved {
 		notNow(can, "The cluster was removed", "update", "delete", "secrets", "fetch", "sync")
@@ -306,8 +321,19 @@ func clusterOf(actor identity.Actor, row store.ClusterRow, last *client.Fetch) c
 		ID: row.ID, Name: row.Name, Server: row.Server, CA: row.CAPEM, Scope: scopeOf(row.Scope), UID: row.UID, Version: row.Version,
 		State: string(row.State), Reason: row.Reason, Since: orNil(row.Since), CheckedAt: orNil(row.CheckedAt), SyncedAt: orNil(row.SyncedAt),
 		CreatedAt: row.CreatedAt, Rev: row.Rev, Resources: row.Resources, Secrets: row.Secrets, Mapped: row.Mapped, Drifted: row.Drifting,
-		Fetch: last, Can: can,
+		Watch: watchOf(row.Cluster, watches), Fetch: last, Can: can,
 	}
+}
+
+// watchOf tells how a cluster is followed; one that was removed is not, whatever its row says.
+func watchOf(c inventory.Cluster, watches map[string]inventory.Watch) *client.Watch {
+	w, followed := watches[c.ID]
+	if !followed || c.State == inventory.ClusterRemoved {
+		return nil
+	}
+	w = w.Now(time.Now())
+	return &client.Watch{State: string(w.State), Since: w.Since, Reason: sentence(w.Reason), Cure: sentence(w.Cure), NextAt: orNil(w.NotBefore),
+		ChangedAt: orNil(w.ChangedAt), ComparedAt: orNil(c.ComparedAt)}
 }
 
 func reportOf(r inventory.Report) client.Report {

@@ -20,6 +20,15 @@ func (c *Clusters) Remote(ctx context.Context, id string) (inventory.Remote, err
 	return clusterReader{conn}, nil
 }
 
+// Watched returns the way into a cluster for whoever follows it.
+func (c *Clusters) Watched(ctx context.Context, id string) (inventory.Watched, error) {
+	conn, err := c.conn(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return clusterReader{conn}, nil
+}
+
 // StateAfter implements inventory.Remotes.
 func (c *Clusters) StateAfter(err error) inventory.ClusterState {
 	f, ok := errors.AsType[*fault.Error](err)
@@ -67,6 +76,29 @@ func (r clusterReader) Get(ctx context.Context, namespace, name string) (invento
 		return inventory.Seen{}, err
 	}
 	return fetched(s), nil
+}
+
+// Position implements inventory.Watched.
+func (r clusterReader) Position(ctx context.Context, namespace string) (string, error) {
+	return r.conn.Position(ctx, namespace)
+}
+
+// Watch implements inventory.Watched.
+func (r clusterReader) Watch(ctx context.Context, namespace, from string, values bool, take func([]inventory.Change, string) error) error {
+	watch := r.conn.WatchMeta
+	if values {
+		watch = r.conn.WatchSecrets
+	}
+	return watch(ctx, namespace, from, func(changes []kube.Change, position string) error {
+		all := make([]inventory.Change, len(changes))
+		for i, c := range changes {
+			all[i] = inventory.Change{Seen: fetched(c.Secret), Gone: c.Gone}
+			if !values {
+				all[i].Seen.Data = nil
+			}
+		}
+		return take(all, position)
+	})
 }
 
 func fetched(s kube.Secret) inventory.Seen {

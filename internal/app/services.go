@@ -43,6 +43,8 @@ const (
 	checkSlots     = 8
 	rehearsalSlots = 4
 	fetchSlots     = 2
+	watchSlots     = 10_000 // one for each cluster, so that none waits for another
+	watchLease     = 30 * time.Second
 	dueEvery       = 2 * time.Second // for rows whose time has come; new ones wake their worker
 	maxTries       = 8
 	fetchTries     = 5
@@ -91,6 +93,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		plan    = &rotation.Forecaster{Store: s.store, Vault: ring, Resets: resets, Clusters: clusters}
 		tries   = &rotation.Rehearsals{Forecaster: plan, Kept: s.store}
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
+		follow  = &inventory.Follow{Fetcher: fetcher, Store: s.store, Remotes: clusters, Compare: frugal(fetcher.Run), Every: s.cfg.CompareEvery, Lease: watchLease}
+		watches = &jobs.Worker{Name: "watch", Due: s.store.DueWatches, Do: follow.Run, Slots: watchSlots, Every: dueEvery, Log: s.log}
 		timed   = s.timed(plans, tries)
 		connect = &inventory.Connections{Store: rows, Connector: look, Issuer: look, Vault: ring, Owner: needsGrant}
 		kept    = newEpoch(s.store, clusters, repo.ID, signer.Key(), s.cfg.Data, s.log)
@@ -125,7 +129,11 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
 	undoing := &jobs.Worker{Name: "rollback", Due: s.store.GivenUpRuns, Do: resets.GiveUp, Slots: turnSlots, Every: dueEvery, Log: s.log}
-	s.start(loop, append(timed, runs, fetches, undoing, checks, resealing), sequencer, connect, kept)
+	workers := append(timed, runs, fetches, undoing, checks, resealing)
+	if !s.cfg.SyncOnDemand {
+		workers = append(workers, watches)
+	}
+	s.start(loop, workers, sequencer, connect, kept)
 	sealed.needsSetup, err = s.unpeopled(ctx)
 	return err
 }

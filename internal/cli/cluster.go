@@ -333,6 +333,10 @@ func (k *command) printCluster(c client.Cluster) error {
 		{"checked", instantOf(c.CheckedAt)}, {"synced", instantOf(c.SyncedAt)}, {"created", instant(c.CreatedAt)},
 		{"uid", c.UID}, {"id", c.ID},
 	}
+	if c.Watch != nil {
+		facts = append(facts, fact{"watch", word(state.Watch, c.Watch.State) + " since " + instant(c.Watch.Since)}, fact{"watch reason", c.Watch.Reason},
+			fact{"last change", instantOf(c.Watch.ChangedAt)}, fact{"compared", instantOf(c.Watch.ComparedAt)})
+	}
 	if c.Fetch != nil {
 		facts = append(facts, fact{"last " + c.Fetch.Kind, word(state.Run, c.Fetch.State) + ", " + fetchCounts(*c.Fetch)})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -23,6 +24,8 @@ type ServerOptions struct {
 	LogLevel              string
 	PublicURL             string
 	MetricsListen         string
+	SyncOnDemand          bool          // clusters are not followed
+	CompareEvery          time.Duration // 0: the server's default
 }
 
 func (k *command) serverCommand() *cobra.Command {
@@ -35,7 +38,7 @@ func (k *command) serverCommand() *cobra.Command {
 	})
 	c.Long = "Run the server. What is not given as a flag is taken from the environment: KEYTURN_DATA, KEYTURN_DATABASE (which\n" +
 		"keeps a password out of the list of processes), KEYTURN_LISTEN, KEYTURN_PUBLIC_URL, KEYTURN_ROOT_KEY_FILE,\n" +
-		"KEYTURN_METRICS_LISTEN, KEYTURN_ALLOW_CLUSTER_CIDRS, KEYTURN_ACTOR_RATE, KEYTURN_ANONYMOUS_RATE, KEYTURN_LOG_FORMAT\n" +
+		"KEYTURN_METRICS_LISTEN, KEYTURN_COMPARE_EVERY, KEYTURN_ALLOW_CLUSTER_CIDRS, KEYTURN_ACTOR_RATE, KEYTURN_ANONYMOUS_RATE, KEYTURN_LOG_FORMAT\n" +
 		"and KEYTURN_LOG_LEVEL."
 	f := c.Flags()
 	f.StringVar(&o.Data, "data", "", "directory of the repository, the root key file and the certificate")
@@ -52,6 +55,8 @@ func (k *command) serverCommand() *cobra.Command {
 	f.StringVar(&o.LogLevel, "log-level", "", "debug, info, warn or error (default info)")
 	f.StringVar(&o.PublicURL, "public-url", "", "address by which people reach the server")
 	f.StringVar(&o.MetricsListen, "metrics-listen", "", "address to serve metrics on (default: none)")
+	f.BoolVar(&o.SyncOnDemand, "sync-on-demand", false, "do not follow clusters: changes are brought by keyturn cluster sync only")
+	f.DurationVar(&o.CompareEvery, "compare-every", 0, "how often everything of a followed cluster is compared, to be sure (default 6h)")
 	c.AddCommand(k.nextRootKey())
 	return c
 }
@@ -86,6 +91,8 @@ func (o ServerOptions) check(env func(string) string) error {
 		return usage("--passphrase and --root-key-file exclude each other")
 	case o.Data == "" && o.Database == "" && env("KEYTURN_DATA") == "" && env("KEYTURN_DATABASE") == "":
 		return usage("--data or --database is needed")
+	case o.CompareEvery < 0:
+		return usage("--compare-every is a time, such as 6h")
 	case !slices.Contains([]string{"", "text", "json"}, o.LogFormat):
 		return usage("--log-format is text or json")
 	case !slices.Contains([]string{"", "debug", "info", "warn", "error"}, o.LogLevel):

@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/keyturn/keyturn/internal/fault"
 )
@@ -41,6 +43,10 @@ type Server struct {
 	ClusterRanges []netip.Prefix
 	// MetricsListen is the address for Prometheus (KEYTURN_METRICS_LISTEN), apart from where people are. Empty: none.
 	MetricsListen string
+	// SyncOnDemand leaves clusters alone until somebody asks for a sync. Otherwise they are followed, and CompareEvery is how
+	// often everything of one is compared beside that (KEYTURN_COMPARE_EVERY). Default: 6 hours.
+	SyncOnDemand bool
+	CompareEvery time.Duration
 	// ActorRate is how many requests a second one user or token is answered (KEYTURN_ACTOR_RATE), AnonymousRate how many
 	// that nobody has signed from one address (KEYTURN_ANONYMOUS_RATE). 0: the API's own defaults.
 	ActorRate, AnonymousRate int
@@ -49,6 +55,11 @@ type Server struct {
 	// Version is the program's.
 	Version string
 }
+
+const (
+	usualCompare    = 6 * time.Hour
+	shortestCompare = time.Minute
+)
 
 // Complete fills in what is not set, from the environment and the defaults. It fails with fault.Invalid when two fields
 // contradict each other.
@@ -94,6 +105,15 @@ func (c Server) Complete() (Server, error) {
 		return c, err
 	}
 	var err error
+	if env := os.Getenv("KEYTURN_COMPARE_EVERY"); c.CompareEvery == 0 && env != "" {
+		if c.CompareEvery, err = time.ParseDuration(env); err != nil {
+			return bad("compare-every", "KEYTURN_COMPARE_EVERY is no time such as 6h")
+		}
+	}
+	if c.CompareEvery < 0 || c.CompareEvery > 0 && c.CompareEvery < shortestCompare {
+		return bad("compare-every", "comparing everything more often than every %s is more work than following a cluster", shortestCompare)
+	}
+	c.CompareEvery = cmp.Or(c.CompareEvery, usualCompare)
 	c.ClusterRanges, err = ranges(c.AllowClusterCIDRs)
 	return c, err
 }

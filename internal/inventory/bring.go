@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,10 @@ func (w *fetching) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	positions, err := w.positions(ctx)
+	if err != nil {
+		return err
+	}
 	if err := w.bring(ctx, units); err != nil {
 		return err
 	}
@@ -64,7 +69,32 @@ func (w *fetching) work(ctx context.Context) error {
 	if err := w.vanished(ctx, units); err != nil {
 		return err
 	}
-	return w.markGone(ctx)
+	if err := w.markGone(ctx); err != nil {
+		return err
+	}
+	w.job.Positions, w.job.Began = positions, w.began
+	return nil
+}
+
+// positions returns from where the cluster can be followed when this fetch has brought everything that was ever chosen, and
+// nothing when it does not: what changes from now on is seen by the watch, and perhaps here too.
+func (w *fetching) positions(ctx context.Context) (map[string]string, error) {
+	first := w.cluster.ComparedAt.IsZero() && reflect.DeepEqual(w.cluster.Selections, JoinSelections(nil, w.job.Selection))
+	if w.job.Kind != FetchSync && !first {
+		return nil, nil
+	}
+	all := map[string]string{}
+	for _, namespace := range w.cluster.streams() {
+		at, err := w.remote.Position(ctx, namespace)
+		if err != nil && codeOf(err) == "cluster-right-missing" && namespace != "" {
+			at, err = Unfollowed, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all[namespace] = at
+	}
+	return all, nil
 }
 
 func (w *fetching) prepare(ctx context.Context) (units []unit, err error) {

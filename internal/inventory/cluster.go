@@ -57,6 +57,9 @@ type Cluster struct {
 	CheckedAt time.Time
 	SyncedAt  time.Time // end of the last fetch or sync that completed; zero if none did
 
+	// ComparedAt is when the last compare of everything that was chosen began that was carried out to its end; zero if none was.
+	ComparedAt time.Time
+
 	CreatedAt time.Time
 	Rev       int64
 }

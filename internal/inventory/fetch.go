@@ -51,11 +51,15 @@ type Fetch struct {
 	Reason, Cure string
 	Fence        int64 // which claim a write belongs to
 	Tries        int64 // that ended early, since it was opened
-	NotBefore    time.Time
-	StartedBy    identity.Actor // ID and Name only
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
-	EndedAt      time.Time
+	// Positions are those from which the cluster is to be followed, if this brought everything that was ever chosen, and
+	// Began is since when that holds.
+	Positions map[string]string
+	Began     time.Time
+	NotBefore time.Time
+	StartedBy identity.Actor // ID and Name only
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	EndedAt   time.Time
 }
 
 // Counts is what a fetch did so far. Every Secret that was seen is in Total and in one of the others; Gone ones were not
@@ -111,7 +115,8 @@ type FetchStore interface {
 	// It returns how many it made. Values are kept.
 	MarkGone(ctx context.Context, f Fetch, ids []string, before time.Time, ev audit.Event) (int64, error)
 	// EndFetch stores f's state, reason and tries and gives the lease back. A state other than "" is given to the cluster,
-	// with f.Reason; a fetch that is done sets the time of the cluster's last sync.
+	// with f.Reason; a fetch that is done sets the time of the cluster's last sync. If it has positions it sets the time of the
+	// last compare too, and stores those that the cluster's watch lacks.
 	EndFetch(ctx context.Context, f Fetch, cluster ClusterState, ev audit.Event) error
 }
 
@@ -132,6 +137,8 @@ type Remote interface {
 	// List hands all Secrets of namespace, or of the cluster when it is empty, to page, MaxBatch or fewer at a time. After
 	// an error the list is incomplete.
 	List(ctx context.Context, namespace string, page func([]Seen) error) error
+	// Position returns the resourceVersion that the Secrets of namespace, or of the cluster when it is empty, have now.
+	Position(ctx context.Context, namespace string) (string, error)
 	// Get fails with fault.NotFound when there is no such Secret.
 	Get(ctx context.Context, namespace, name string) (Seen, error)
 }

@@ -132,11 +132,14 @@ func partPrint(ring interface {
 }
 
 // parallel calls do for 0 to n-1 on all cores and returns the first error that it met.
-func parallel(n int, do func(i int) error) error {
+func parallel(n int, do func(i int) error) error { return parallelIn(n, runtime.GOMAXPROCS(0), do) }
+
+// parallelIn is parallel with up to so many calls at a time.
+func parallelIn(n, most int, do func(i int) error) error {
 	var next atomic.Int64
 	var failed atomic.Pointer[error]
 	var wg sync.WaitGroup
-	for range min(n, runtime.GOMAXPROCS(0)) {
+	for range min(n, most) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < n && failed.Load() == nil; i = int(next.Add(1)) - 1 {
 				if err := do(i); err != nil {

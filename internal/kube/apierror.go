@@ -68,7 +68,7 @@ func apiFault(err error, what string) error {
 	case strings.Contains(msg, "field is immutable when `immutable` is set"):
 		return f(fault.Conflict, "secret-immutable", "the Secret is immutable", "use a Secret with a new name, or a mutable one")
 	case code == http.StatusGone:
-		return f(fault.Stale, "list-expired", "the cluster no longer has that state", "list again from the beginning")
+		return f(fault.Stale, CodeExpired, "the cluster no longer has that state", "list again from the beginning")
 	case code == http.StatusRequestEntityTooLarge:
 		return f(fault.TooLarge, "secret-too-large", "the object is larger than the cluster accepts", "make the value smaller")
 	case code == http.StatusTooManyRequests:

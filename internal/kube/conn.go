@@ -66,6 +66,8 @@ type Config struct {
 
 	// answerWait and headerWait are shorter time-outs for tests; zero is the constant.
 	answerWait, headerWait time.Duration
+	// watchSeconds is for how long tests keep a watch open; zero is what watchFor says.
+	watchSeconds int64
 }
 
 // Conn is a connection to one cluster. It is safe for concurrent use. It has no rate limit of its own: 429 answers and
@@ -78,6 +80,8 @@ type Conn struct {
 	loose  dynamic.Interface // workloads, among them kinds that client-go has no types of
 	idle   func()
 	tokens func() TokenState
+	// watchSeconds is how long the API server is asked to keep a watch open.
+	watchSeconds int64
 }
 
 // Dial prepares a connection; nothing is sent before the first call. It fails with fault.Invalid when cfg is not usable.
@@ -116,7 +120,7 @@ func Dial(cfg Config) (*Conn, error) {
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "the cluster's URL is not usable").WithCode("cluster-url").WithField("server")
 	}
-	c := &Conn{server: server, http: client, typed: typed, meta: mc, loose: loose, idle: func() {
+	c := &Conn{server: server, http: client, typed: typed, meta: mc, loose: loose, watchSeconds: cmp.Or(cfg.watchSeconds, watchFor(server)), idle: func() {
 		transport.CloseIdleConnections()
 		upgrade.CloseIdleConnections()
 	}}

@@ -42,18 +42,18 @@ func (s *Store) AddCluster(ctx context.Context, c inventory.Cluster, owner *acce
 	})
 }
 
-const clusterColumns = `id, name, server, ca_pem, token, scope, uid, version, state, reason, since, checked_at, synced_at, created_at, selections, rev`
+const clusterColumns = `id, name, server, ca_pem, token, scope, uid, version, state, reason, since, checked_at, synced_at, created_at, selections, rev, compared_at`
 
 func scanCluster(r scanner) (c inventory.Cluster, err error) {
 	var token []byte
 	var scope, chosen string
-	var since, checked, synced, created int64
-	err = r.Scan(&c.ID, &c.Name, &c.Server, &c.CAPEM, &token, &scope, &c.UID, &c.Version, &c.State, &c.Reason, &since, &checked, &synced, &created, &chosen, &c.Rev)
+	var since, checked, synced, created, compared int64
+	err = r.Scan(&c.ID, &c.Name, &c.Server, &c.CAPEM, &token, &scope, &c.UID, &c.Version, &c.State, &c.Reason, &since, &checked, &synced, &created, &chosen, &c.Rev, &compared)
 	if err != nil {
 		return c, err
 	}
 	c.Token = vault.Sealed(token)
-	c.Since, c.CheckedAt, c.SyncedAt, c.CreatedAt = instant(since), instant(checked), instant(synced), instant(created)
+	c.Since, c.CheckedAt, c.SyncedAt, c.CreatedAt, c.ComparedAt = instant(since), instant(checked), instant(synced), instant(created), instant(compared)
 	if err := json.Unmarshal([]byte(chosen), &c.Selections); err != nil {
 		return c, err
 	}

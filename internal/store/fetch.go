@@ -53,8 +53,8 @@ func (s *Store) OpenFetch(ctx context.Context, f inventory.Fetch, ev audit.Event
 		}
 		now := micro(f.CreatedAt)
 		_, err = exec(ctx, tx, `INSERT INTO fetches (`+fetchColumns+`, lease_owner, lease_until)
-			VALUES ($1,$2,$3,'queued',$4,0,0,0,0,0,0,'{}','','',$5,0,0,$6,$7,$8,$8,0,'',0)`,
-			f.ID, f.ClusterID, string(f.Kind), string(selection), f.Fence, f.StartedBy.ID, f.StartedBy.Name, now)
+			VALUES ($1,$2,$3,'queued',$4,0,0,0,0,0,0,'{}','','',$5,$9,0,$6,$7,$8,$8,0,'',0)`,
+			f.ID, f.ClusterID, string(f.Kind), string(selection), f.Fence, f.StartedBy.ID, f.StartedBy.Name, now, micro(f.NotBefore))
 		if err != nil {
 			return err
 		}
@@ -147,6 +147,14 @@ func (s *Store) EndFetch(ctx context.Context, f inventory.Fetch, cluster invento
 		if f.State == inventory.FetchDone {
 			if _, err := exec(ctx, tx, `UPDATE clusters SET synced_at = $2 WHERE id = $1`, f.ClusterID, now); err != nil {
 				return err
+			}
+			if err := beginAt(ctx, tx, f.ClusterID, f.Positions); err != nil {
+				return err
+			}
+			if len(f.Positions) > 0 {
+				if _, err := exec(ctx, tx, `UPDATE clusters SET compared_at = $2 WHERE id = $1`, f.ClusterID, micro(f.Began)); err != nil {
+					return err
+				}
 			}
 			// It answered and the token was good, which is more than these states say.
 			_, err := exec(ctx, tx, `UPDATE clusters SET state = 'connected', reason = '', since = $2

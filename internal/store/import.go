@@ -215,7 +215,7 @@ func (s *Store) ImportSecrets(ctx context.Context, f inventory.Fetch, batch []in
 		if err := progress(ctx, tx, f); err != nil {
 			return err
 		}
-		moved, err = importSecrets(ctx, tx, f.ClusterID, batch, ev)
+		moved, err = importRecorded(ctx, tx, f.ClusterID, batch, ev)
 		return err
 	})
 	return moved, err
@@ -234,13 +234,22 @@ func (s *Store) SawSecrets(ctx context.Context, clusterID string, batch []invent
 		write = s.bulk
 	}
 	err = write(ctx, func(tx *Tx) (err error) {
-		moved, err = importSecrets(ctx, tx, clusterID, batch, ev)
+		moved, err = importRecorded(ctx, tx, clusterID, batch, ev)
 		return err
 	})
 	return moved, err
 }
 
-func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []inventory.Import, ev audit.Event) (moved []string, err error) {
+// importRecorded is importSecrets with its event, which is left out when nothing was stored.
+func importRecorded(ctx context.Context, tx *Tx, clusterID string, batch []inventory.Import, ev audit.Event) (moved []string, err error) {
+	if moved, err = importSecrets(ctx, tx, clusterID, batch); err != nil || len(moved) == len(batch) {
+		return moved, err
+	}
+	return moved, record(ctx, tx, ev)
+}
+
+// importSecrets stores what of the batch is still at its base, and returns the ids of the others.
+func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []inventory.Import) (moved []string, err error) {
 	batch, asWas, moved, err := unmoved(ctx, tx, batch)
 	if err != nil || len(batch) == 0 {
 		return moved, err
@@ -267,7 +276,7 @@ func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []invent
 	for _, id := range resources {
 		tx.Changed("resource", id, 0, "")
 	}
-	return moved, record(ctx, tx, ev)
+	return moved, nil
 }
 
 // unmoved returns a copy of what of the batch is still at its base, and the ids of the others. asWas are those whose state

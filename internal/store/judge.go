@@ -150,30 +150,66 @@ func (s *Store) MarkGone(ctx context.Context, f inventory.Fetch, ids []string, b
 	return n, err
 }
 
+// markGone makes tombstones of Secrets that were not seen after before.
 func markGone(ctx context.Context, tx *Tx, ids []string, before time.Time) (int64, error) {
 	c := &clause{}
 	marks := c.marks(ids)
-	rows, err := queryAll(ctx, tx, func(r scanner) (x inventory.Secret, err error) { return x, r.Scan(&x.ID, &x.ResourceID, &x.Rev) },
-		`SELECT id, resource_id, rev FROM secrets WHERE id IN (`+marks+`) AND deleted_at = 0 AND seen_at < `+c.arg(micro(before)), c.args...)
-	if err != nil || len(rows) == 0 {
+	rows, err := queryAll(ctx, tx, scanBuried, `SELECT id, resource_id, rev FROM secrets WHERE id IN (`+marks+`) AND deleted_at = 0 AND seen_at < `+c.arg(micro(before)), c.args...)
+	if err != nil {
 		return 0, err
 	}
-	c = &clause{}
+	return int64(len(rows)), bury(ctx, tx, rows)
+}
+
+// goneAt makes tombstones of Secrets that are still at the revision that they are given with, and returns the ids of the others.
+func goneAt(ctx context.Context, tx *Tx, all []inventory.Stored) (moved []string, err error) {
+	at := make(map[string]int64, len(all))
+	ids := make([]string, len(all))
+	for i, x := range all {
+		at[x.ID], ids[i] = x.Rev, x.ID
+	}
+	err = inChunks(ids, func(part []string) error {
+		c := &clause{}
+		rows, err := queryAll(ctx, tx, scanBuried, `SELECT id, resource_id, rev FROM secrets WHERE id IN (`+c.marks(part)+`)`, c.args...)
+		if err != nil {
+			return err
+		}
+		rows = slices.DeleteFunc(rows, func(x inventory.Secret) bool {
+			if x.Rev != at[x.ID] {
+				moved = append(moved, x.ID)
+			}
+			return x.Rev != at[x.ID]
+		})
+		return bury(ctx, tx, rows)
+	})
+	return moved, err
+}
+
+func scanBuried(r scanner) (x inventory.Secret, err error) {
+	return x, r.Scan(&x.ID, &x.ResourceID, &x.Rev)
+}
+
+// bury makes tombstones of Secrets and their mappings.
+func bury(ctx context.Context, tx *Tx, rows []inventory.Secret) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	c := &clause{}
 	now := c.arg(micro(time.Now()))
 	var gone []string
 	for _, x := range rows {
 		gone = append(gone, x.ID)
 		tx.Changed("secret", x.ID, x.Rev+1, x.ResourceID)
 	}
-	marks = c.marks(gone)
-	_, err = exec(ctx, tx, `UPDATE secrets SET state = 'tombstone', reason = 'it was deleted in the cluster; its values are kept', deleted_at = `+now+`, rev = rev + 1
+	marks := c.marks(gone)
+	_, err := exec(ctx, tx, `UPDATE secrets SET state = 'tombstone', reason = 'it was deleted in the cluster; its values are kept', deleted_at = `+now+`, rev = rev + 1
 		WHERE id IN (`+marks+`)`, c.args...)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	_, err = exec(ctx, tx, `UPDATE mappings SET fingerprint = COALESCE(fingerprint, CASE WHEN state = 'in_sync' THEN
 		(SELECT CASE WHEN mappings.place = '' THEN k.fingerprint ELSE k.part END FROM secret_keys k WHERE k.secret_id = mappings.secret_id AND k.name = mappings.key_name) END),
 		state = 'tombstone', reason = 'the Secret was deleted in the cluster', checked_at = `+now+`, rev = rev + 1
 		WHERE secret_id IN (`+marks+`)`, c.args...)
-	return int64(len(rows)), err
+	return err
 }

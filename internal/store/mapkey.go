@@ -157,8 +157,12 @@ func (s *Store) ReleaseLeases(ctx context.Context, owner string) error {
 				return err
 			}
 		}
-		_, err := exec(ctx, tx, `UPDATE ring_keys SET lease_until = 0 WHERE lease_owner = $1`, owner)
-		return err
+		for _, table := range []string{"ring_keys", "watches"} {
+			if _, err := exec(ctx, tx, `UPDATE `+table+` SET lease_until = 0 WHERE lease_owner = $1`, owner); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

@@ -57,11 +57,18 @@ func measure(ctx context.Context, o options) (figures []figure, err error) {
 		}
 		figures = append(figures, more...)
 	}
+	if o.wantsAny(hundredFigures) {
+		more, err := o.hundred(ctx, dir)
+		if err != nil {
+			return nil, err
+		}
+		figures = append(figures, more...)
+	}
 	return figures, nil
 }
 
 // oneCluster are the names of what is measured with a single cluster.
-var oneCluster = []string{"fetch_10k", "rss_10k", "reveal", "publish_1000", "start", consoleFigures}
+var oneCluster = []string{"fetch_10k", "rss_10k", "sync_latency", "reveal", "publish_1000", "start", consoleFigures}
 
 // single takes the figures that need one cluster.
 func (o options) single(ctx context.Context, dir string) (figures []figure, err error) {
@@ -85,7 +92,7 @@ func (o options) single(ctx context.Context, dir string) (figures []figure, err 
 	for _, one := range []struct {
 		name string
 		take func(context.Context) (figure, error)
-	}{{"fetch_10k", b.fetch}, {"rss_10k", b.rss}, {"reveal", b.reveal}, {"publish_1000", b.publish}, {"start", b.start}} {
+	}{{"fetch_10k", b.fetch}, {"rss_10k", b.rss}, {"sync_latency", b.latency}, {"reveal", b.reveal}, {"publish_1000", b.publish}, {"start", b.start}} {
 		if one.name != "fetch_10k" && !o.wants(one.name) {
 			continue // without a fetch there is nothing to measure
 		}

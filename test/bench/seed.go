@@ -78,6 +78,9 @@ func (p paper) secret(space, n int) inventory.Seen {
 	}
 }
 
+// Position implements inventory.Remote.
+func (p paper) Position(context.Context, string) (string, error) { return "1", nil }
+
 // Get implements inventory.Remote.
 func (p paper) Get(context.Context, string, string) (inventory.Seen, error) {
 	return inventory.Seen{}, fault.New(fault.NotFound, "there is no such Secret")

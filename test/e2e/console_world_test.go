@@ -49,7 +49,7 @@ const namespaceCount = 120
 // newPagesWorld makes the world as a list: what is there, then what breaks.
 func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	t.Helper()
-	s, password := newSubject(t, program, nil, "--allow-loopback-clusters"), rand.Text()
+	s, password := newSubject(t, program, nil, "--allow-loopback-clusters", "--sync-on-demand"), rand.Text()
 	w := &pagesWorld{subject: s, clusters: map[string]client.Cluster{}, values: map[string]string{}}
 	w.facts = pagesFacts{URL: s.url, UsedCode: s.code, Passwords: map[string]string{"anna": password}, IDs: map[string]string{}, Clusters: map[string]pagesCluster{}}
 	w.admin = s.as(client.NewValue(s.setUp(password)))

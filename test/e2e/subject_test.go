@@ -69,6 +69,14 @@ func newSubject(t *testing.T, program string, env []string, flags ...string) *su
 	t.Cleanup(s.stop)
 	greeting := s.await(regexp.MustCompile(`(?s)listens on (https://\S+)\n.*/setup#(\S+)\n`))
 	s.url, s.code = greeting[1], greeting[2]
+	s.trust()
+	return s
+}
+
+// trust has the client accept the certificate that the server made for itself.
+func (s *subject) trust() {
+	t := s.t
+	t.Helper()
 	pem, err := os.ReadFile(filepath.Join(s.data(), "tls", "cert.pem"))
 	must(t, err)
 	roots := x509.NewCertPool()
@@ -76,7 +84,6 @@ func newSubject(t *testing.T, program string, env []string, flags ...string) *su
 		t.Fatal("the server's certificate is none")
 	}
 	s.web = &http.Client{Transport: recorder{s, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}, Timeout: 2 * time.Minute}
-	return s
 }
 
 func (s *subject) data() string { return filepath.Join(s.dir, "data") }

@@ -258,6 +258,15 @@ func (c *ControlPlane) RestartAPIServer(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// Forget makes the API server forget every state but the present one, as it does of itself after minutes: a watch from an
+// older one is refused. It is started anew for that.
+func (c *ControlPlane) Forget(ctx context.Context) error {
+	if err := c.etcd.Compact(ctx); err != nil {
+		return err
+	}
+	return c.RestartAPIServer(ctx)
+}
+
 // PauseAPIServer freezes the API server: connections are accepted by the kernel and never answered. The returned
 // function lets it go on and must be called before anything else is done with the control plane.
 func (c *ControlPlane) PauseAPIServer() (resume func() error, err error) {

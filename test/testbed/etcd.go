@@ -1,8 +1,10 @@
 package testbed
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,10 +17,11 @@ type Etcd struct {
 	// URL is where it listens: https on loopback.
 	URL string
 
-	dir  dir
-	proc *process
-	once sync.Once
-	err  error
+	dir    dir
+	client *tls.Config
+	proc   *process
+	once   sync.Once
+	err    error
 }
 
 // EtcdOptions says how an etcd is started. The zero value is good.
@@ -49,6 +52,7 @@ func (e *Etcd) start(ctx context.Context, bin string) error {
 	if err != nil {
 		return fmt.Errorf("start etcd: %w", err)
 	}
+	e.client = client
 	return onFreePorts(2, func(ports []int) error {
 		url, peer := fmt.Sprintf("https://127.0.0.1:%d", ports[0]), fmt.Sprintf("https://127.0.0.1:%d", ports[1])
 		ready, done := httpProbe(client, url+"/health", "")
@@ -75,6 +79,44 @@ func (e *Etcd) start(ctx context.Context, bin string) error {
 func (e *Etcd) Stop() error {
 	e.once.Do(func() { e.err = errors.Join(e.proc.shutdown(), e.dir.remove()) })
 	return e.err
+}
+
+// Compact makes etcd forget every state but the present one. API servers go on serving what they remember themselves, until
+// they are started anew.
+func (e *Etcd) Compact(ctx context.Context) error {
+	var now struct {
+		Header struct{ Revision string }
+	}
+	if err := e.call(ctx, "/v3/kv/range", map[string]any{"key": []byte{0}, "limit": 1}, &now); err != nil {
+		return fmt.Errorf("compact etcd: %w", err)
+	}
+	if err := e.call(ctx, "/v3/kv/compaction", map[string]any{"revision": now.Header.Revision, "physical": true}, &struct{}{}); err != nil {
+		return fmt.Errorf("compact etcd: %w", err)
+	}
+	return nil
+}
+
+// call sends a request to etcd's JSON gateway.
+func (e *Etcd) call(ctx context.Context, path string, ask, answer any) error {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	transport := &http.Transport{TLSClientConfig: e.client}
+	defer transport.CloseIdleConnections()
+	res, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("POST %s: %s", path, res.Status)
+	}
+	return json.NewDecoder(res.Body).Decode(answer)
 }
 
 // httpProbe returns a probe that succeeds when a GET of url answers 200, and a function that closes its connections.

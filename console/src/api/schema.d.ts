@@ -1333,6 +1333,7 @@ export interface components {
             syncedAt?: string;
             uid: string;
             version: string;
+            watch?: components["schemas"]["Watch"];
         };
         ClusterChange: {
             ca?: string;
@@ -2658,6 +2659,20 @@ export interface components {
             source: "fetched" | "generated" | "typed" | "restored" | "adopted" | "written";
             /** @enum {string} */
             stage: "pending" | "current" | "previous" | "retired";
+        };
+        Watch: {
+            /** Format: date-time */
+            changedAt?: string;
+            /** Format: date-time */
+            comparedAt?: string;
+            cure?: string;
+            /** Format: date-time */
+            nextAt?: string;
+            reason?: string;
+            /** Format: date-time */
+            since: string;
+            /** @enum {string} */
+            state: "live" | "comparing" | "waiting" | "off";
         };
     };
     responses: never;

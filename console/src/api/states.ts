@@ -52,6 +52,32 @@ export const states = {
       meaning: "It refuses the token.",
     },
   },
+  watch: {
+    live: {
+      word: "live",
+      tone: "ok",
+      icon: "circle-check",
+      meaning: "Changes in the cluster arrive as they happen.",
+    },
+    comparing: {
+      word: "comparing",
+      tone: "progress",
+      icon: "loader-2",
+      meaning: "Everything is compared: it begins, lost its place, or it is time.",
+    },
+    waiting: {
+      word: "waiting",
+      tone: "warn",
+      icon: "clock-pause",
+      meaning: "The cluster did not answer; it is tried again at the stated time.",
+    },
+    off: {
+      word: "off",
+      tone: "neutral",
+      icon: "circle-minus",
+      meaning: "Nobody follows the cluster now.",
+    },
+  },
   key: {
     in_sync: {
       word: "in sync",

@@ -16,7 +16,8 @@ CREATE TABLE clusters (
     checked_at BIGINT NOT NULL,
     synced_at  BIGINT NOT NULL,       -- 0: never
     created_at BIGINT NOT NULL,
-    rev        BIGINT NOT NULL
+    rev        BIGINT NOT NULL,
+    compared_at BIGINT NOT NULL DEFAULT 0 -- when the last compare of everything began that was carried out; 0: never
 );
 -- Which data key sealed it stands in the fourth to the seventh byte of every sealed value, here and below.
 CREATE INDEX clusters_sealed ON clusters (substr(token, 4, 4), id) WHERE token IS NOT NULL;

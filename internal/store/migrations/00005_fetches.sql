@@ -33,3 +33,26 @@ CREATE INDEX fetches_due ON fetches (not_before) WHERE state IN ('queued', 'runn
 
 -- What the key should hold, as far as that is known: the value that was there when it was mapped, or that was written last.
 ALTER TABLE mappings ADD COLUMN fingerprint BYTEA;
+
+-- Following a cluster is a job too: its lease says who does it.
+CREATE TABLE watches (
+    cluster_id  TEXT   PRIMARY KEY REFERENCES clusters (id),
+    state       TEXT   NOT NULL CHECK (state IN ('live', 'comparing', 'waiting', 'off')),
+    reason      TEXT   NOT NULL,
+    cure        TEXT   NOT NULL,
+    changed_at  BIGINT NOT NULL, -- 0: never
+    since       BIGINT NOT NULL,
+    tries       BIGINT NOT NULL,
+    not_before  BIGINT NOT NULL,
+    fence       BIGINT NOT NULL,
+    lease_owner TEXT   NOT NULL,
+    lease_until BIGINT NOT NULL
+);
+
+-- Up to which resourceVersion everything of a namespace, or with an empty name of the whole cluster, is stored.
+CREATE TABLE watch_positions (
+    cluster_id TEXT NOT NULL REFERENCES clusters (id),
+    namespace  TEXT NOT NULL,
+    version    TEXT NOT NULL,
+    PRIMARY KEY (cluster_id, namespace)
+) WITHOUT ROWID;

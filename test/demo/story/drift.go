@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 const (
@@ -24,8 +25,28 @@ func changeSecret(ctx context.Context, s *Stage) error {
 	if _, err := s.sites[0].kubectl(ctx, string(b), "replace", "-f", "-"); err != nil {
 		return err
 	}
-	_, err = s.admin(ctx, "cluster", "sync", s.sites[0].name)
-	return err
+	return s.followed(ctx, func() (bool, error) {
+		got, err := s.admin(ctx, "account", "reveal", changed, "--key", "password")
+		return got == s.smtp, err
+	})
+}
+
+// followed waits until Keyturn, which nobody asks to, has seen for itself what was changed in a cluster.
+func (s *Stage) followed(ctx context.Context, seen func() (bool, error)) error {
+	for end := time.Now().Add(10 * time.Second); ; {
+		ok, err := seen()
+		if ok || err != nil {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New("Keyturn has not seen the change in ten seconds")
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 func provedChange(ctx context.Context, s *Stage) (string, error) {
@@ -55,8 +76,10 @@ func deleteSecret(ctx context.Context, s *Stage) error {
 	if _, err := s.sites[0].kubectl(ctx, "", "-n", "shop", "delete", "secret", "feature-flags"); err != nil {
 		return err
 	}
-	_, err := s.admin(ctx, "cluster", "sync", s.sites[0].name)
-	return err
+	return s.followed(ctx, func() (bool, error) {
+		gone, err := s.secretAccounts(ctx, s.anna, nil, "--state", "tombstone")
+		return len(gone) > 0, err
+	})
 }
 
 // provedTombstone looks for exactly one tombstone, and lets the API server judge whether its value can be restored.

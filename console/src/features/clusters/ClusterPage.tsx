@@ -8,7 +8,7 @@ import { ProblemView } from '../../ui/ProblemView'
 import { type Tab, tabOf, Tabs } from '../../ui/Tabs'
 import { Time } from '../../ui/Time'
 import classes from './Cluster.module.css'
-import { ClusterState } from './ClusterState'
+import { ClusterState, Followed } from './ClusterState'
 import { ActivityTab, ConnectionTab, NamespacesTab } from './ClusterTabs'
 import { type Cluster, may, pathOf, truth, underWay, useCluster } from './clusters'
 import { FetchProgress, handled } from './FetchProgress'
@@ -80,7 +80,7 @@ function Shown({ cluster }: { cluster: Cluster }) {
         <li><b>{count(cluster.secrets)}</b> {cluster.secrets === 1 ? 'Secret' : 'Secrets'}</li>
         <li><b>{count(cluster.mapped)}</b> mapped {cluster.mapped === 1 ? 'key' : 'keys'}</li>
         <li data-warn={cluster.drifted > 0 || undefined}><b>{count(cluster.drifted)}</b> drift</li>
-        <li>last sync {cluster.syncedAt ? <Time at={cluster.syncedAt} /> : 'never'}</li>
+        <li>changes: <Followed cluster={cluster} /></li>
       </ul>
       {fetch && <FetchProgress fetch={fetch} />}
       <Tabs label={`Parts of ${cluster.name}`} tabs={tabs} current={tab} />

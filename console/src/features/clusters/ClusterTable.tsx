@@ -3,10 +3,9 @@ import { IconDots, IconDownload, IconPencil, IconRefresh, IconTrash } from '@tab
 import { Link, useNavigate } from '@tanstack/react-router'
 import { count } from '../../ui/format'
 import { iconProps } from '../../ui/icons'
-import { Time } from '../../ui/Time'
-import { ClusterReason, ClusterState } from './ClusterState'
+import { ClusterReason, ClusterState, Followed } from './ClusterState'
 import classes from './ClusterTable.module.css'
-import { type Cluster, may, pathOf, underWay } from './clusters'
+import { type Cluster, may, pathOf } from './clusters'
 import { OfferItem } from '../../ui/Offer'
 import type { ClusterActions } from './useClusterActions'
 
@@ -32,7 +31,7 @@ export function ClusterTable({ clusters, actions, loading = false, narrow = fals
           <th scope="col" data-wide="" data-number="">Secrets</th>
           <th scope="col" data-wide="" data-number="">Mapped</th>
           <th scope="col" data-wide="" data-number="">Drift</th>
-          <th scope="col" data-wide="">Last sync</th>
+          <th scope="col" data-wide="">Changes</th>
           {actions && <td />}
         </tr>
       </thead>
@@ -42,8 +41,6 @@ export function ClusterTable({ clusters, actions, loading = false, narrow = fals
 }
 
 function Row({ cluster, actions }: { cluster: Cluster; actions: ClusterActions | undefined }) {
-  const busy = underWay(cluster.fetch)
-  const synced = busy ? 'under way' : cluster.syncedAt === undefined ? 'never' : <Time at={cluster.syncedAt} />
   return (
     <tbody>
       <tr>
@@ -53,14 +50,14 @@ function Row({ cluster, actions }: { cluster: Cluster; actions: ClusterActions |
         <td data-wide="" data-number="">{count(cluster.secrets)}</td>
         <td data-wide="" data-number="">{count(cluster.mapped)}</td>
         <td data-wide="" data-number="" data-drift={cluster.drifted > 0 || undefined}>{count(cluster.drifted)}</td>
-        <td data-wide="">{synced}</td>
+        <td data-wide=""><Followed cluster={cluster} /></td>
         {actions && <td className={classes.menu}><RowMenu cluster={cluster} actions={actions} /></td>}
       </tr>
       <tr className={classes.more} data-bare={!cluster.reason || undefined}>
         <td colSpan={actions ? 8 : 7}>
           {cluster.reason && <p className={classes.reason}><ClusterReason cluster={cluster} /></p>}
           <p className={classes.facts}>
-            {count(cluster.secrets)} {cluster.secrets === 1 ? 'Secret' : 'Secrets'} · {count(cluster.mapped)} mapped · {count(cluster.drifted)} drift · sync: {synced}
+            {count(cluster.secrets)} {cluster.secrets === 1 ? 'Secret' : 'Secrets'} · {count(cluster.mapped)} mapped · {count(cluster.drifted)} drift · changes: <Followed cluster={cluster} />
           </p>
         </td>
       </tr>

@@ -18,6 +18,7 @@ import { Time } from '../../ui/Time'
 import { PlaceLink, resourcePlace } from '../resources/PlaceLink'
 import type { Report } from './check'
 import classes from './Cluster.module.css'
+import { Followed } from './ClusterState'
 import { type Cluster, may, pathOf, scopeText } from './clusters'
 import connect from './Connect.module.css'
 import { Loading } from './Loading'
@@ -112,6 +113,9 @@ export function ConnectionTab({ cluster }: { cluster: Cluster }) {
           <Fact label="Token">stored sealed, and never shown; Edit replaces it</Fact>
           <Fact label="Checked">{cluster.checkedAt && <Time at={cluster.checkedAt} />}</Fact>
           <Fact label="In this state since">{cluster.since && <Time at={cluster.since} />}</Fact>
+          <Fact label="Changes"><Followed cluster={cluster} /></Fact>
+          {cluster.watch?.reason && <Fact label="Not followed because">{cluster.watch.reason} {cluster.watch.cure}</Fact>}
+          {cluster.watch?.comparedAt && <Fact label="Compared in full"><Time at={cluster.watch.comparedAt} /></Fact>}
           <Fact label="Last sync">{cluster.syncedAt ? <Time at={cluster.syncedAt} /> : 'never'}</Fact>
           <Fact label="Connected"><Time at={cluster.createdAt} /></Fact>
         </Facts>
