@@ -19,7 +19,8 @@ const CodeExpired = "list-expired"
 
 // Change is what a watch showed of one Secret.
 type Change struct {
-	Secret Secret // as it is; of one that is gone, as it was when it was deleted, with the resourceVersion of that
+	// Secret is as it is, without Managers; one that is gone as it was when it was deleted, with the resourceVersion of that.
+	Secret Secret
 	Gone   bool
 }
 
@@ -185,10 +186,10 @@ func (g *gathered) add(e watch.Event) bool {
 	var s Secret
 	switch o := e.Object.(type) {
 	case *corev1.Secret:
-		s = newSecret(o)
+		s = withoutManagers(o)
 	case *metav1.PartialObjectMetadata:
 		delete(o.Annotations, lastApplied)
-		s = newSecret(&corev1.Secret{ObjectMeta: o.ObjectMeta})
+		s = withoutManagers(&corev1.Secret{ObjectMeta: o.ObjectMeta})
 	default:
 		return false
 	}

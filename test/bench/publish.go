@@ -39,12 +39,31 @@ func (b *bench) publish(ctx context.Context) (figure, error) {
 		}
 		resets = append(resets, ended.Sub(begun).Seconds())
 		used := b.server.cpu() - before
+		steps, err := b.steps(ctx, account, begun)
+		if err != nil {
+			return figure{}, err
+		}
 		if err := timed(&patches, bare); err != nil {
 			return figure{}, err
 		}
-		say("publish: %.2f s (%.2f s of it on the server's CPU), bare patches %.2f s (load %s)", resets[round], used, patches[2*round:], load())
+		say("publish: %.2f s (%.2f s of it on the server's CPU;%s), bare patches %.2f s (load %s)", resets[round], used, steps, patches[2*round:], load())
 	}
 	return newFigure("publish_1000", median(resets), "s", median(patches), 1.25), nil
+}
+
+// steps tells when the steps of an account's last run were done, in seconds after begun.
+func (b *bench) steps(ctx context.Context, account string, begun time.Time) (text string, err error) {
+	page, err := b.client.Runs(ctx, client.RunFilter{Account: account, ListOptions: client.ListOptions{Limit: 1, Sort: "-created"}})
+	if err != nil || len(page.Items) == 0 {
+		return "", err
+	}
+	run, err := b.client.Run(ctx, page.Items[0].ID)
+	for _, step := range run.Steps {
+		if step.At != nil {
+			text += fmt.Sprintf(" %s %.2f", step.Name, step.At.Sub(begun).Seconds())
+		}
+	}
+	return text, err
 }
 
 // mapped makes an account on a resource of that name and maps it to a key of each of the first n Secrets.

@@ -79,7 +79,7 @@ func TestWhatChangesWhileTheServerIsDeadIsThereAfterwards(t *testing.T) {
 	if len(fetches) != 1 {
 		t.Errorf("after a restart everything was listed again: %+v", fetches)
 	}
-	if said := w.say("cluster", "get", "prod-eu"); !regexp.MustCompile(`(?m)^watch\s+live since `).MatchString(said) {
+	if said := w.say("cluster", "get", "prod-eu"); !regexp.MustCompile(`(?m)^watch:\s+live since `).MatchString(said) {
 		t.Errorf("the command line says:\n%s", said)
 	}
 }

@@ -34,7 +34,7 @@ func steps() []step {
 		{"Three keys and a part of a URL, in two clusters, are mapped", mapKeys, provedMappings},
 		{"account reset turns the key and restarts what reads it", resetAccount, provedReset},
 		{"account versions and reveal give the new and the old value", lookAtVersions, provedVersions},
-		{"A Secret is changed with kubectl; Keyturn has the change at once", changeSecret, provedChange},
+		{"A Secret changed with kubectl is a new version at once", changeSecret, provedChange},
 		{"A Secret is deleted with kubectl; Keyturn keeps its values", deleteSecret, provedTombstone},
 		{"A plain user in a group is granted one account to view", grantView, provedGrant},
 		{"audit list shows who did what, and that he was refused", listAudit, provedList},
