@@ -23,6 +23,8 @@ type Cluster struct {
 	Drifted   int64 `json:"drifted"`
 	// Watch is how the cluster is followed; it is left out of one that nobody ever followed.
 	Watch *Watch `json:"watch,omitempty"`
+	// OnDrift says which side is right when a key changes in the cluster; an answer to one question, not a list, has it.
+	OnDrift *Drift `json:"onDrift,omitempty"`
 	// Fetch is the fetch or sync that is under way, or else the last one.
 	Fetch *Fetch `json:"fetch,omitempty"`
 	Can   Can    `json:"can,omitempty"`

@@ -17,10 +17,12 @@ type Resource struct {
 	ReconcileAccountName string `json:"reconcileAccountName,omitempty"`
 	Accounts             int64  `json:"accounts"`
 	// States counts its accounts (or Secrets) by state.
-	States    map[string]int64 `json:"states,omitempty"`
-	CreatedAt Time             `json:"createdAt"`
-	Rev       int64            `json:"rev"`
-	Can       Can              `json:"can,omitempty"`
+	States map[string]int64 `json:"states,omitempty"`
+	// OnDrift is a namespace's drift policy; an answer to one question, not a list, has it.
+	OnDrift   *Drift `json:"onDrift,omitempty"`
+	CreatedAt Time   `json:"createdAt"`
+	Rev       int64  `json:"rev"`
+	Can       Can    `json:"can,omitempty"`
 }
 
 // NewResource is a resource to be made.

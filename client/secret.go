@@ -26,6 +26,8 @@ type Secret struct {
 	SeenAt    Time             `json:"seenAt"`
 	DeletedAt *Time            `json:"deletedAt,omitempty"`
 	Rev       int64            `json:"rev"`
+	// OnDrift is the Secret's drift policy; the answer for one Secret has it.
+	OnDrift *Drift `json:"onDrift,omitempty"`
 	// Keys are in the answer for one Secret, and in a list of those that are not mapped.
 	Keys []Key `json:"keys,omitempty"`
 	Can  Can   `json:"can,omitempty"`

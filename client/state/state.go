@@ -18,8 +18,9 @@ type Object string
 // The objects that have states.
 const (
 	Cluster   Object = "cluster"
-	Watch     Object = "watch" // of a cluster
-	Key       Object = "key"   // also of a Secret and of a mapping
+	Watch     Object = "watch"    // of a cluster
+	Key       Object = "key"      // also of a Secret and of a mapping
+	Conflict  Object = "conflict" // of a Secret
 	Account   Object = "account"
 	Version   Object = "version"
 	Run       Object = "run"

@@ -24,6 +24,11 @@ var table = []State{
 	{Object: Key, Word: "tombstone", Tone: Neutral, Icon: "archive", Meaning: "Deleted in the cluster; its value can be restored."},
 	{Object: Key, Word: "unseen", Tone: Unverified, Icon: "help-hexagon", Meaning: "Its cluster did not answer, so nothing is known of it now."},
 
+	{Object: Conflict, Word: "open", Tone: Warn, Icon: "git-merge", Meaning: "It was changed in the cluster; somebody has to say which side is right."},
+	{Object: Conflict, Word: "healing", Tone: Progress, Icon: "loader-2", Meaning: "The vault's values are being written again."},
+	{Object: Conflict, Word: "stopped", Tone: Danger, Icon: "hand-stop", Meaning: "The vault's values could not be written, or not again; the reason is stated."},
+	{Object: Conflict, Word: "settled", Tone: OK, Icon: "circle-check", Meaning: "Nothing differs any more."},
+
 	{Object: Account, Word: "verified", Tone: OK, Icon: "shield-check", Meaning: "A login with the current version worked at the stated time."},
 	{Object: Account, Word: "unverified", Tone: Unverified, Icon: "help-hexagon", Meaning: "Not tried since the change, or the network kept us from knowing."},
 	{Object: Account, Word: "out of sync", Tone: Danger, Icon: "shield-x", Meaning: "The target refuses the stored value."},

@@ -20,6 +20,7 @@ import (
 	"github.com/keyturn/keyturn/internal/access"
 	"github.com/keyturn/keyturn/internal/audit"
 	"github.com/keyturn/keyturn/internal/identity"
+	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/rotation"
 	"github.com/keyturn/keyturn/internal/store"
 	"github.com/keyturn/keyturn/internal/store/storetest"
@@ -63,6 +64,10 @@ func newWorld(t testing.TB, set ...func(*world, *Services)) *world {
 		Grants:   w.store,
 		Audit:    Audit{Events: w.store, Log: w.store, Key: w.signer.Key()},
 		Restores: restores{w.store},
+		Conflicts: struct {
+			*store.Store
+			decisions
+		}{w.store, decisions{&inventory.Conflicts{Store: w.store, Wake: func() {}}}},
 		Overview: w.store,
 		Replies:  w.store,
 		Types:    []client.Type{{Type: "postgresql", Name: "PostgreSQL", Fields: []client.Field{}}},
@@ -96,6 +101,17 @@ func (r restores) Recheck(ctx context.Context, actor identity.Actor, ids []strin
 func (r restores) Accept(ctx context.Context, actor identity.Actor, ids []string) error {
 	_, err := r.EndRestore(ctx, ids, actor.Name, audit.New(actor, "restore.accept", audit.Object{Kind: "repository"}))
 	return err
+}
+
+// decisions are what people decide of conflicts, without the reads that the store has.
+type decisions struct{ of *inventory.Conflicts }
+
+func (d decisions) Resolve(ctx context.Context, actor identity.Actor, secretID string, rev int64, keep inventory.Keep) error {
+	return d.of.Resolve(ctx, actor, secretID, rev, keep)
+}
+
+func (d decisions) SetPolicy(ctx context.Context, actor identity.Actor, obj audit.Object, rev int64, p inventory.DriftPolicy) error {
+	return d.of.SetPolicy(ctx, actor, obj, rev, p)
 }
 
 // output is where logs go: to the test too, but for one that fuzzes, whose output would only grow.

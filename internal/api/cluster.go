@@ -172,7 +172,9 @@ func (s *Server) cluster(ctx context.Context, c call, id string) (*answer[client
 	if err != nil {
 		return nil, err
 	}
-	return &answer[client.Cluster]{ETag: etag(row.Rev), Body: clusterOf(c.Actor, row, last, watches)}, nil
+	out := clusterOf(c.Actor, row, last, watches)
+	out.OnDrift, err = s.drift(ctx, "cluster", id)
+	return &answer[client.Cluster]{ETag: etag(row.Rev), Body: out}, err
 }
 
 func (s *Server) addCluster(ctx context.Context, c call, in *newClusterIn) (*answer[client.Cluster], error) {

@@ -150,7 +150,9 @@ func (s *Server) resource(ctx context.Context, c call, id string) (*answer[clien
 	if err != nil {
 		return nil, err
 	}
-	return &answer[client.Resource]{ETag: etag(row.Rev), Body: resourceOf(c.Actor, row, names[row.ReconcileAccountID], ways[row.ID])}, nil
+	out := resourceOf(c.Actor, row, names[row.ReconcileAccountID], ways[row.ID])
+	out.OnDrift, err = s.drift(ctx, "resource", id)
+	return &answer[client.Resource]{ETag: etag(row.Rev), Body: out}, err
 }
 
 func (s *Server) addResource(ctx context.Context, c call, in *newResourceIn) (*answer[client.Resource], error) {

@@ -13,6 +13,7 @@ func (s *Server) register() {
 	s.accountOps()
 	s.secretOps()
 	s.mappingOps()
+	s.conflictOps()
 	s.planOps()
 	s.runOps()
 	s.runEndOps()

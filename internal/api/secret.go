@@ -87,7 +87,8 @@ func (s *Server) secret(ctx context.Context, c call, _ *SecretRef) (*answer[clie
 	for i, k := range whole.Keys {
 		out.Keys[i] = keyOf(k, mapped[k.Name])
 	}
-	return &answer[client.Secret]{ETag: etag(row.Rev), Body: out}, nil
+	out.OnDrift, err = s.drift(ctx, "secret", c.Object.ID)
+	return &answer[client.Secret]{ETag: etag(row.Rev), Body: out}, err
 }
 
 // mappedKeys returns the mappings of the call's Secret to accounts that the caller may know of, by key.

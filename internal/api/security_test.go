@@ -123,6 +123,17 @@ func (x *exposed) stopped() string {
 	return x.stop
 }
 
+// conflict makes the Secret one that differs from what is wanted of it, if it never was.
+func (x *exposed) conflict() {
+	x.t.Helper()
+	if _, err := x.store.Conflict(x.t.Context(), x.secret.ID); err == nil {
+		return
+	}
+	now, err := x.store.Secret(x.t.Context(), x.secret.ID)
+	ok(x.t, err, x.store.SetDriftPolicy(x.t.Context(), "secret", now.ID, now.Rev, inventory.Ask, audit.New(x.actor, "secret.update", audit.Object{Kind: "secret", ID: now.ID})))
+	x.clusterChanges(x.t, "password", keyValue+" changed")
+}
+
 // fetch returns a fetch of the cluster. While it is open there can be no other, so it is made late.
 func (x *exposed) fetch() string {
 	x.t.Helper()
@@ -154,6 +165,10 @@ func (x *exposed) ask(r Route) question {
 	switch key {
 	case "POST /runs/{run}/rollback":
 		run = x.stopped()
+	case "PUT /resources/{resource}/on-drift":
+		resource = x.space.ID
+	case "GET /conflicts/{secret}", "POST /conflicts/{secret}/resolve":
+		x.conflict()
 	case "POST /restore/check", "POST /restore/accept":
 		x.restored()
 	case "DELETE /accounts/{account}":
@@ -255,6 +270,7 @@ func (x *exposed) body(key string) any {
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
 			"/keys/root":                     client.NextRoot{},
+			"/conflicts/{secret}/resolve":    client.ConflictResolution{Keep: "cluster"},
 			"/restore/check":                 client.RestoreCheck{},
 			"/restore/accept":                client.RestoreAcceptance{},
 			"/users":                         client.NewUser{Name: "newcomer", Role: "user", Password: secret},
@@ -268,6 +284,8 @@ func (x *exposed) body(key string) any {
 		"PATCH /clusters/{cluster}": client.ClusterChange{Name: &name}, "PATCH /resources/{resource}": client.ResourceChange{Name: &name},
 		"PATCH /accounts/{account}": client.AccountChange{Name: &name}, "PATCH /users/{user}": client.UserChange{DisplayName: &text},
 		"PATCH /groups/{group}": client.GroupChange{Description: &text}, "PATCH /mappings/{mapping}": client.MappingChange{OnWrite: "ask"},
+		"PUT /clusters/{cluster}/on-drift":   client.DriftChange{Policy: "ask"},
+		"PUT /resources/{resource}/on-drift": client.DriftChange{Policy: "ask"}, "PUT /secrets/{secret}/on-drift": client.DriftChange{Policy: "ask"},
 		"PATCH /policies/{policy}": client.PolicyChange{Description: &text},
 	}[key]
 }

@@ -43,22 +43,23 @@ type Config struct {
 
 // Services are what the operations need. They exist once the server is unsealed.
 type Services struct {
-	Gate     Gate
-	Identity Identity
-	Grants   Grants
-	Clusters Clusters
-	Fetches  Fetches
-	Objects  Objects
-	Accounts Accounts
-	Mappings Mappings
-	Runs     Runs
-	Plans    Plans
-	Policies Policies
-	Audit    Audit
-	Restores Restores
-	Keys     Keys
-	Overview Overviews
-	Replies  Replies
+	Gate      Gate
+	Identity  Identity
+	Grants    Grants
+	Clusters  Clusters
+	Fetches   Fetches
+	Objects   Objects
+	Accounts  Accounts
+	Conflicts Conflicts
+	Mappings  Mappings
+	Runs      Runs
+	Plans     Plans
+	Policies  Policies
+	Audit     Audit
+	Restores  Restores
+	Keys      Keys
+	Overview  Overviews
+	Replies   Replies
 	// Types are the kinds of system that a resource can be of.
 	Types []client.Type
 	// Hash is a keyed hash of a request, so that what was sent cannot be guessed from it.

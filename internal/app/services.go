@@ -42,6 +42,7 @@ const (
 	turnSlots      = 4
 	checkSlots     = 8
 	rehearsalSlots = 4
+	healSlots      = 8
 	fetchSlots     = 2
 	watchSlots     = 10_000 // one for each cluster, so that none waits for another
 	watchLease     = 30 * time.Second
@@ -84,9 +85,9 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		clusters = &Clusters{Store: s.store, Ring: ring, AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
 		targets  = Targets{Store: s.store, Ring: ring, Registry: registry, Policy: applying.password, Inside: clusters}
 		look     = Connector{AllowLoopback: s.cfg.AllowLoopbackClusters, AllowCIDRs: s.cfg.ClusterRanges}
-		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience}
+		fetcher  = &inventory.Fetcher{Store: s.store, Remotes: clusters, Ring: ring, Log: s.log, Owner: owner, Lease: lease, MaxTries: fetchTries, Backoff: fetchPatience, Expected: &inventory.Expected{}}
 		engine   = &rotation.Engine{Store: s.store, Vault: ring, Targets: targets, Clusters: clusters, Log: s.log, Owner: owner, Lease: lease, MaxTries: maxTries, Policy: applying.of,
-			Saw: Telling(fetcher)}
+			Saw: Telling(fetcher), Expect: expecting(fetcher.Expected)}
 		runs    = &jobs.Worker{Name: "run", Due: s.store.DueRuns, Do: engine.Resume, Slots: runSlots, Every: dueEvery, Log: s.log}
 		resets  = &rotation.Resets{Store: s.store, Vault: ring, Targets: targets, Wake: runs.Wake, Policy: applying.of, CheckValue: applying.checkValue}
 		plans   = &rotation.Scheduler{Store: s.store, Resets: resets, CanVerify: types{registry}.CanVerify, Log: s.log}
@@ -95,6 +96,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
 		follow  = &inventory.Follow{Fetcher: fetcher, Store: s.store, Remotes: clusters, Compare: frugal(fetcher.Run), Every: s.cfg.CompareEvery, Lease: watchLease}
 		watches = &jobs.Worker{Name: "watch", Due: s.store.DueWatches, Do: follow.Run, Slots: watchSlots, Every: dueEvery, Log: s.log}
+		healer  = &inventory.Healer{Store: s.store, Vault: ring, Clusters: clusters, Saw: fetcher.Saw, Owner: owner, Lease: lease}
+		heals   = &jobs.Worker{Name: "conflict", Due: s.store.DueConflicts, Do: healer.Do, Slots: healSlots, Every: dueEvery, Log: s.log}
 		timed   = s.timed(plans, tries)
 		connect = &inventory.Connections{Store: rows, Connector: look, Issuer: look, Vault: ring, Owner: needsGrant}
 		kept    = newEpoch(s.store, clusters, repo.ID, signer.Key(), s.cfg.Data, s.log)
@@ -109,27 +112,28 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	s.people = &identity.Service{Store: s.store, Hasher: identity.NewHasher(), Log: s.log}
 	*s.api.Services = api.Services{
 		Gate: access.Gate{Store: s.store}, Identity: s.people, Grants: s.store,
-		Clusters: clustersAPI{s.store, connect, look},
-		Fetches:  fetchesAPI{s.store, clusters, fetches.Wake},
-		Objects:  s.store,
-		Accounts: accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
-		Mappings: mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
-		Runs:     runsAPI{s.store, resets},
-		Plans:    plansAPI{s.store, tries},
-		Policies: policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: timed[0].Wake}, s.store, plans},
-		Audit:    api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
-		Restores: restoresAPI{s.store, kept, checks.Wake, runs.Wake},
-		Keys:     keysAPI{s.keeper, sealed},
-		Replies:  s.store,
-		Overview: s.store,
-		Types:    wireTypes(registry),
-		Hash:     func(path string, body []byte) []byte { return requestHash(ring, path, body) },
-		Levels:   s.store.Level,
-		Still:    s.still,
+		Clusters:  clustersAPI{s.store, connect, look},
+		Fetches:   fetchesAPI{s.store, clusters, fetches.Wake},
+		Objects:   s.store,
+		Accounts:  accountsAPI{&inventory.Accounts{Store: rows, Vault: ring, Types: types{registry}, Owner: needsGrant}, &access.Reveals{Store: s.store, Vault: ring}},
+		Conflicts: conflictsAPI{s.store, &inventory.Conflicts{Store: s.store, Wake: heals.Wake}},
+		Mappings:  mappingsAPI{s.store, &inventory.Mapper{Store: rows, Vault: ring, Owners: clusters}},
+		Runs:      runsAPI{s.store, resets},
+		Plans:     plansAPI{s.store, tries},
+		Policies:  policiesAPI{&rotation.Policies{Store: s.store, CheckPassword: checkPasswordPolicy, Wake: timed[0].Wake}, s.store, plans},
+		Audit:     api.Audit{Events: s.store, Log: s.store, Key: signer.Key(), Anchored: kept.heads},
+		Restores:  restoresAPI{s.store, kept, checks.Wake, runs.Wake},
+		Keys:      keysAPI{s.keeper, sealed},
+		Replies:   s.store,
+		Overview:  s.store,
+		Types:     wireTypes(registry),
+		Hash:      func(path string, body []byte) []byte { return requestHash(ring, path, body) },
+		Levels:    s.store.Level,
+		Still:     s.still,
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
 	undoing := &jobs.Worker{Name: "rollback", Due: s.store.GivenUpRuns, Do: resets.GiveUp, Slots: turnSlots, Every: dueEvery, Log: s.log}
-	workers := append(timed, runs, fetches, undoing, checks, resealing)
+	workers := append(timed, runs, fetches, undoing, checks, resealing, heals)
 	if !s.cfg.SyncOnDemand {
 		workers = append(workers, watches)
 	}
@@ -270,6 +274,17 @@ func Telling(f *inventory.Fetcher) func(ctx context.Context, clusterID string, s
 	}
 }
 
+// expecting is how an engine says what it is about to write.
+func expecting(x *inventory.Expected) func(clusterID, namespace string, names []string) (done func()) {
+	return func(clusterID, namespace string, names []string) func() {
+		places := make([]inventory.Place, len(names))
+		for i, name := range names {
+			places[i] = inventory.Place{Namespace: namespace, Name: name}
+		}
+		return x.Expect(clusterID, places)
+	}
+}
+
 // readBack turns what a run read back into what inventory stores.
 func readBack(seen []rotation.Seen) []inventory.Seen {
 	out := make([]inventory.Seen, len(seen))
@@ -340,6 +355,19 @@ func (f fetchesAPI) connected(ctx context.Context, id string) (inventory.Cluster
 type accountsAPI struct {
 	*inventory.Accounts
 	*access.Reveals
+}
+
+type conflictsAPI struct {
+	*store.Store
+	decide *inventory.Conflicts
+}
+
+func (a conflictsAPI) Resolve(ctx context.Context, actor identity.Actor, secretID string, rev int64, keep inventory.Keep) error {
+	return a.decide.Resolve(ctx, actor, secretID, rev, keep)
+}
+
+func (a conflictsAPI) SetPolicy(ctx context.Context, actor identity.Actor, obj audit.Object, rev int64, p inventory.DriftPolicy) error {
+	return a.decide.SetPolicy(ctx, actor, obj, rev, p)
 }
 
 type mappingsAPI struct {

@@ -163,6 +163,8 @@ type Fetcher struct {
 	MaxTries int64
 	// Backoff is how long the second try waits; each later one waits twice as long, up to 5 minutes.
 	Backoff time.Duration
+	// Expected, if set, are the Secrets that this process writes itself.
+	Expected *Expected
 }
 
 const maxBackoff = 5 * time.Minute

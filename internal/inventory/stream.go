@@ -65,6 +65,7 @@ func (f *following) take(ctx context.Context, at Position, all []Change) error {
 			wipe([]Seen{c.Seen})
 		}
 	}()
+	f.Fetcher.Expected.wait(ctx, f.cluster.ID, all)
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err := f.standsNow(ctx, at.Namespace); err != nil {

@@ -117,6 +117,17 @@ func managedBy(labels, annotations map[string]string) (by tool, name string) {
 	return "", ""
 }
 
+// LastManager returns the field manager that wrote s last; empty if none is recorded.
+func LastManager(s Secret) string {
+	last := Manager{}
+	for _, m := range s.Managers {
+		if last.Manager == "" || m.Time.After(last.Time) {
+			last = m
+		}
+	}
+	return last.Manager
+}
+
 // lastWriter returns the manager that wrote key last.
 func lastWriter(managers []Manager, key string) (string, bool) {
 	var last *Manager

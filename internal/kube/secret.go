@@ -206,11 +206,16 @@ func (c *Conn) PatchSecret(ctx context.Context, namespace, name, uid, resourceVe
 	return c.patchSecret(ctx, namespace, name, uid, resourceVersion, data, metav1.PatchOptions{FieldManager: FieldManager})
 }
 
-func (c *Conn) patchSecret(ctx context.Context, namespace, name, uid, resourceVersion string, data map[string]vault.Value, opts metav1.PatchOptions) (Secret, error) {
-	if uid == "" || resourceVersion == "" || len(data) == 0 {
+// PutKeys is PatchSecret that also takes away the keys in gone.
+func (c *Conn) PutKeys(ctx context.Context, namespace, name, uid, resourceVersion string, data map[string]vault.Value, gone []string) (Secret, error) {
+	return c.patchSecret(ctx, namespace, name, uid, resourceVersion, data, metav1.PatchOptions{FieldManager: FieldManager}, gone...)
+}
+
+func (c *Conn) patchSecret(ctx context.Context, namespace, name, uid, resourceVersion string, data map[string]vault.Value, opts metav1.PatchOptions, gone ...string) (Secret, error) {
+	if uid == "" || resourceVersion == "" || len(data)+len(gone) == 0 {
 		return Secret{}, fault.New(fault.Invalid, "a write to secret %s/%s needs its uid, its resourceVersion and a key", namespace, name)
 	}
-	body, err := mergePatch(uid, resourceVersion, data)
+	body, err := mergePatch(uid, resourceVersion, data, gone...)
 	defer clear(body)
 	if err != nil {
 		return Secret{}, err
@@ -274,10 +279,14 @@ func (c *Conn) denial(ctx context.Context, err error, namespace, name string, da
 	return denialOf(err, slices.AppendSeq(slices.Collect(maps.Values(data)), maps.Values(now.Data))...)
 }
 
-func mergePatch(uid, resourceVersion string, data map[string]vault.Value) ([]byte, error) {
-	b := bytes.NewBuffer(make([]byte, 0, 256+dataSize(data))) // never grows, so no copy of a value is left behind
+func mergePatch(uid, resourceVersion string, data map[string]vault.Value, gone ...string) ([]byte, error) {
+	size := 256 + dataSize(data)
+	for _, key := range gone {
+		size += 6*len(key) + 8
+	}
+	b := bytes.NewBuffer(make([]byte, 0, size)) // never grows, so no copy of a value is left behind
 	fmt.Fprintf(b, `{"metadata":{"uid":%q,"resourceVersion":%q},`, uid, resourceVersion)
-	return appendData(b, data)
+	return appendData(b, data, gone...)
 }
 
 // dataSize is how much room appendData needs at most.
@@ -289,10 +298,11 @@ func dataSize(data map[string]vault.Value) int {
 	return size
 }
 
-// appendData ends an object's text with its data. b must have the room for it.
-func appendData(b *bytes.Buffer, data map[string]vault.Value) ([]byte, error) {
+// appendData ends an object's text with its data, and with null for the keys in gone, which a merge patch takes away. b must
+// have the room for it.
+func appendData(b *bytes.Buffer, data map[string]vault.Value, gone ...string) ([]byte, error) {
 	b.WriteString(`"data":{`)
-	for i, k := range slices.Sorted(maps.Keys(data)) {
+	for i, k := range slices.Concat(slices.Sorted(maps.Keys(data)), gone) {
 		if i > 0 {
 			b.WriteByte(',')
 		}
@@ -301,6 +311,10 @@ func appendData(b *bytes.Buffer, data map[string]vault.Value) ([]byte, error) {
 			return nil, err
 		}
 		b.Write(key)
+		if i >= len(data) {
+			b.WriteString(`:null`)
+			continue
+		}
 		b.WriteString(`:"`)
 		_ = data[k].Expose(func(v []byte) error {
 			b.Write(base64.StdEncoding.AppendEncode(b.AvailableBuffer(), v))

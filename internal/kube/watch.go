@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"net/url"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -83,7 +84,7 @@ func (c *Conn) watch(ctx context.Context, namespace, from string, take func([]Ch
 	}
 	events := ahead(ctx, w)
 	silent := true
-	for batch := (gathered{}); ; {
+	for batch, until := (gathered{}), (time.Time{}); ; {
 		event, open := <-events
 		if !open && silent && ctx.Err() == nil {
 			return c.reached(ctx, namespace, from)
@@ -92,7 +93,7 @@ func (c *Conn) watch(ctx context.Context, namespace, from string, take func([]Ch
 			return ctx.Err()
 		}
 		silent = false
-		for open {
+		for more := true; more; {
 			if event.Type == watch.Error {
 				return c.watchFault(ctx, apierrors.FromObject(event.Object), what)
 			}
@@ -104,16 +105,13 @@ func (c *Conn) watch(ctx context.Context, namespace, from string, take func([]Ch
 			if !batch.add(event) {
 				return noAnswer(what)
 			}
-			select {
-			case event, open = <-events:
-				continue
-			default:
-			}
-			break
+			event, more = nextBefore(events, until)
 		}
+		begun := time.Now()
 		if err := batch.hand(take); err != nil {
 			return err
 		}
+		until = time.Now().Add(min(2*time.Since(begun), mostRest))
 	}
 }
 
@@ -166,6 +164,29 @@ func ahead(ctx context.Context, w watch.Interface) <-chan watch.Event {
 		}
 	}()
 	return out
+}
+
+// mostRest bounds how long changes are gathered after the ones before were taken. A change after a quiet time is handed over at
+// once; of many, several share what it costs to store some.
+const mostRest = 50 * time.Millisecond
+
+// nextBefore returns the next event, and whether there is one: it waits for it until then.
+func nextBefore(events <-chan watch.Event, then time.Time) (event watch.Event, more bool) {
+	select {
+	case event, more = <-events:
+		return event, more
+	default:
+	}
+	rest := time.Until(then)
+	if rest <= 0 {
+		return event, false
+	}
+	select {
+	case event, more = <-events:
+		return event, more
+	case <-time.After(rest):
+		return event, false
+	}
 }
 
 // gathered are changes that are handed over together.

@@ -42,6 +42,10 @@ const (
 	MappingUpdate Operation = "mapping.update" // decided on the account
 	MappingDelete Operation = "mapping.delete" // decided on the account
 
+	ConflictList    Operation = "conflict.list"
+	ConflictGet     Operation = "conflict.get"     // decided on the Secret
+	ConflictResolve Operation = "conflict.resolve" // decided on the Secret
+
 	RunList     Operation = "run.list"
 	RunGet      Operation = "run.get"      // decided on the account
 	RunResume   Operation = "run.resume"   // decided on the account

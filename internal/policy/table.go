@@ -63,6 +63,10 @@ var table = map[Operation]row{
 	MappingUpdate: {always, manage, never, manage, false, false},
 	MappingDelete: {always, manage, never, manage, false, false},
 
+	ConflictList:    {always, always, always, always, false, false},
+	ConflictGet:     {always, view, always, view, false, false},
+	ConflictResolve: {always, manage, never, manage, false, false},
+
 	RunList:     {always, always, always, always, false, false},
 	RunGet:      {always, view, always, view, false, false},
 	RunResume:   {always, use, never, use, false, false},

@@ -80,6 +80,8 @@ type Engine struct {
 	// has them too. It may be called by several goroutines at once, and again for what it has. Until it succeeds the writes
 	// do not count as done.
 	Saw func(ctx context.Context, clusterID string, seen []Seen) error
+	// Expect, if set, is told of the Secrets of a namespace that are about to be written, and by done that what became of them is stored.
+	Expect func(clusterID, namespace string, names []string) (done func())
 	// Policy, if set, returns the policy that applies to an account.
 	Policy func(ctx context.Context, accountID string) (Policy, error)
 	// Agreed, if set, fails with fault.Conflict when the world is not what the hash of a plan names.

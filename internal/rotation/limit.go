@@ -6,8 +6,8 @@ import "sync"
 const inFlight = 32
 
 // underWay is how many Secrets of one cluster are begun and not proved yet, whole namespaces at a time. It keeps the
-// requests at their limit while some namespaces are proved, and every namespace is proved soon after it was begun.
-const underWay = 2 * inFlight
+// requests at their limit while some namespaces are read or proved, and every namespace is proved soon after it was begun.
+const underWay = 6 * inFlight
 
 // limit bounds what is done in one cluster at a time.
 type limit struct {

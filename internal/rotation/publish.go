@@ -217,6 +217,7 @@ func (e *Engine) writeAll(ctx context.Context, run Run, policy Policy, writes []
 // writeNamespace writes the places of one namespace: a patch for each, of those whose Secrets are not known well enough
 // after one read of all, and one read of all as the proof.
 func (e *Engine) writeNamespace(ctx context.Context, run Run, policy Policy, cluster, namespace string, ps []place, value vault.Value, limit chan struct{}) result {
+	done := e.expect(cluster, namespace, ps)
 	c, err := e.Clusters.Open(ctx, cluster)
 	if err == nil {
 		if unread := e.writeKnown(ctx, run, c, ps, value, limit); len(unread) > 0 {
@@ -233,7 +234,7 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, policy Policy, clu
 		}
 	}
 	if len(names) == 0 {
-		return result{cluster: cluster, places: ps}
+		return result{cluster: cluster, places: ps, done: done}
 	}
 	e.at("published:before-proof")
 	limit <- struct{}{}
@@ -246,7 +247,7 @@ func (e *Engine) writeNamespace(ctx context.Context, run Run, policy Policy, clu
 			ps[i].writes[j].Proof.Value = e.proof(w, s.Data[w.Key], w.Proof.Value)
 		}
 	}
-	return result{cluster, seen, ps}
+	return result{cluster, seen, ps, done}
 }
 
 // writeRead reads the named Secrets of a namespace and writes them.

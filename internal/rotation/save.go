@@ -16,6 +16,19 @@ type result struct {
 	cluster string
 	seen    map[string]Seen
 	places  []place
+	done    func() // to be called when it is stored
+}
+
+// expect says which Secrets are about to be written.
+func (e *Engine) expect(cluster, namespace string, ps []place) (done func()) {
+	if e.Expect == nil {
+		return func() {}
+	}
+	names := make([]string, len(ps))
+	for i, p := range ps {
+		names[i] = p.name
+	}
+	return e.Expect(cluster, namespace, names)
 }
 
 // saw hands what was read back to the repository, before the writes count as done: a sync would otherwise take what this
@@ -89,11 +102,13 @@ func (e *Engine) save(ctx context.Context, run Run, results <-chan result, stop 
 			r = <-results
 			batch, secrets = append(batch, r), secrets+len(r.places)
 		}
-		if first != nil {
-			continue
+		if first == nil {
+			if first = e.saveAll(ctx, run, e.saw(ctx, batch)); first != nil {
+				stop()
+			}
 		}
-		if first = e.saveAll(ctx, run, e.saw(ctx, batch)); first != nil {
-			stop()
+		for _, r := range batch {
+			r.done()
 		}
 	}
 	return first

@@ -262,10 +262,17 @@ func importSecrets(ctx context.Context, tx *Tx, clusterID string, batch []invent
 		batch[i].Secret.ClusterID = clusterID
 		batch[i].Secret.ResourceID = resources[batch[i].Secret.Namespace]
 	}
+	kept, err := guardedOf(ctx, tx, batch)
+	if err != nil {
+		return nil, err
+	}
 	if err := judgeMappings(ctx, tx, batch); err != nil {
 		return nil, err
 	}
 	if err := putSecrets(ctx, tx, batch, asWas); err != nil {
+		return nil, err
+	}
+	if err := diverge(ctx, tx, batch, kept); err != nil {
 		return nil, err
 	}
 	for _, x := range batch { // a new one is announced by its resource, or a large fetch would flood the listeners

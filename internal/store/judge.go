@@ -202,6 +202,9 @@ func bury(ctx context.Context, tx *Tx, rows []inventory.Secret) error {
 		tx.Changed("secret", x.ID, x.Rev+1, x.ResourceID)
 	}
 	marks := c.marks(gone)
+	if err := settleAll(ctx, tx, gone); err != nil {
+		return err
+	}
 	_, err := exec(ctx, tx, `UPDATE secrets SET state = 'tombstone', reason = 'it was deleted in the cluster; its values are kept', deleted_at = `+now+`, rev = rev + 1
 		WHERE id IN (`+marks+`)`, c.args...)
 	if err != nil {

@@ -334,6 +334,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/clusters/{cluster}/on-drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Say which side is right when a key changes in the cluster */
+        put: operations["cluster.on-drift"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/clusters/{cluster}/renew-token": {
         parameters: {
             query?: never;
@@ -379,6 +396,57 @@ export interface paths {
         put?: never;
         /** Check a saved cluster, with changes that are not saved */
         post: operations["cluster.retest"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Secrets that were changed in their cluster, where that does not simply count */
+        get: operations["conflict.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/{secret}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What differs in one Secret, and who changed it */
+        get: operations["conflict.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/conflicts/{secret}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say which side is right: the cluster's values, or the vault's, which are written then */
+        post: operations["conflict.resolve"];
         delete?: never;
         options?: never;
         head?: never;
@@ -772,6 +840,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/resources/{resource}/on-drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** The same for a namespace, by its resource */
+        put: operations["resource.on-drift"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/restore": {
         parameters: {
             query?: never;
@@ -970,6 +1055,23 @@ export interface paths {
         put?: never;
         /** A Secret with its values, as a manifest for kubectl apply; it is recorded */
         post: operations["account.download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/secrets/{secret}/on-drift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** The same for one Secret */
+        put: operations["secret.on-drift"];
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1317,6 +1419,7 @@ export interface components {
             /** Format: int64 */
             mapped: number;
             name: string;
+            onDrift?: components["schemas"]["Drift"];
             reason?: string;
             /** Format: int64 */
             resources: number;
@@ -1351,6 +1454,48 @@ export interface components {
             /** @enum {string} */
             result: "equal" | "differs" | "no_value" | "key_missing" | "mapped" | "unreadable";
         };
+        Conflict: {
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            /** Format: date-time */
+            changedAt: string;
+            changedBy?: string;
+            clusterId: string;
+            clusterName: string;
+            cure?: string;
+            /** Format: int64 */
+            heals: number;
+            id: string;
+            keys: components["schemas"]["ConflictKey"][] | null;
+            name: string;
+            namespace: string;
+            /** @enum {string} */
+            policy: "cluster_wins" | "vault_wins" | "ask";
+            reason?: string;
+            resourceId: string;
+            resourceName: string;
+            /** Format: int64 */
+            rev: number;
+            /** Format: date-time */
+            since: string;
+            /** @enum {string} */
+            state: "open" | "healing" | "stopped" | "settled";
+            wantedBy?: string;
+        };
+        ConflictKey: {
+            accountId?: string;
+            accountName?: string;
+            /** @enum {string} */
+            change: "added" | "changed" | "removed";
+            name: string;
+            /** Format: int64 */
+            version?: number;
+        };
+        ConflictResolution: {
+            /** @enum {string} */
+            keep: "cluster" | "vault";
+        };
         DataKey: {
             id: string;
             /** Format: date-time */
@@ -1363,6 +1508,19 @@ export interface components {
             state: "active" | "retired";
             /** Format: int64 */
             uses: number;
+        };
+        Drift: {
+            /** @enum {string} */
+            inForce: "cluster_wins" | "vault_wins" | "ask";
+            /** @enum {string} */
+            own: "" | "cluster_wins" | "vault_wins" | "ask";
+        };
+        DriftChange: {
+            /**
+             * @description empty: a Secret's is its namespace's, and a namespace's its cluster's
+             * @enum {string}
+             */
+            policy: "" | "cluster_wins" | "vault_wins" | "ask";
         };
         Due: {
             /** Format: int64 */
@@ -1753,6 +1911,20 @@ export interface components {
                 [key: string]: number;
             };
             items: components["schemas"]["Cluster"][] | null;
+            next?: string;
+            /** Format: int64 */
+            total: number;
+        };
+        PageConflict: {
+            /** Format: date-time */
+            asOf: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            counts?: {
+                [key: string]: number;
+            };
+            items: components["schemas"]["Conflict"][] | null;
             next?: string;
             /** Format: int64 */
             total: number;
@@ -2275,6 +2447,7 @@ export interface components {
             id: string;
             name: string;
             namespace?: string;
+            onDrift?: components["schemas"]["Drift"];
             reconcileAccountId?: string;
             reconcileAccountName?: string;
             /** Format: int64 */
@@ -2523,6 +2696,7 @@ export interface components {
             };
             name: string;
             namespace: string;
+            onDrift?: components["schemas"]["Drift"];
             reason?: string;
             resourceId: string;
             resourceName: string;
@@ -3604,6 +3778,46 @@ export interface operations {
             };
         };
     };
+    "cluster.on-drift": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id or name */
+                cluster: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DriftChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drift"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "cluster.renew-token": {
         parameters: {
             query?: never;
@@ -3700,6 +3914,126 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Report"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "conflict.list": {
+        parameters: {
+            query?: {
+                /** @description part of a name */
+                q?: string;
+                /** @description a column, with - in front for descending */
+                sort?: string;
+                /** @description rows on a page; 100 if not given */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+                /** @description rows to jump over, instead of a cursor */
+                offset?: number;
+                /** @description name or id */
+                cluster?: string;
+                /** @description name or id */
+                resource?: string;
+                state?: string[] | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageConflict"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "conflict.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "conflict.resolve": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConflictResolution"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Conflict"];
                 };
             };
             /** @description Error */
@@ -4946,6 +5280,46 @@ export interface operations {
             };
         };
     };
+    "resource.on-drift": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id or name */
+                resource: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DriftChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drift"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     "restore.get": {
         parameters: {
             query?: never;
@@ -5390,6 +5764,46 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "secret.on-drift": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DriftChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Drift"];
                 };
             };
             /** @description Error */

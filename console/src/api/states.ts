@@ -134,6 +134,32 @@ export const states = {
       meaning: "Its cluster did not answer, so nothing is known of it now.",
     },
   },
+  conflict: {
+    open: {
+      word: "open",
+      tone: "warn",
+      icon: "git-merge",
+      meaning: "It was changed in the cluster; somebody has to say which side is right.",
+    },
+    healing: {
+      word: "healing",
+      tone: "progress",
+      icon: "loader-2",
+      meaning: "The vault's values are being written again.",
+    },
+    stopped: {
+      word: "stopped",
+      tone: "danger",
+      icon: "hand-stop",
+      meaning: "The vault's values could not be written, or not again; the reason is stated.",
+    },
+    settled: {
+      word: "settled",
+      tone: "ok",
+      icon: "circle-check",
+      meaning: "Nothing differs any more.",
+    },
+  },
   account: {
     verified: {
       word: "verified",

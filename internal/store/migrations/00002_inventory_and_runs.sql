@@ -17,7 +17,8 @@ CREATE TABLE clusters (
     synced_at  BIGINT NOT NULL,       -- 0: never
     created_at BIGINT NOT NULL,
     rev        BIGINT NOT NULL,
-    compared_at BIGINT NOT NULL DEFAULT 0 -- when the last compare of everything began that was carried out; 0: never
+    compared_at BIGINT NOT NULL DEFAULT 0, -- when the last compare of everything began that was carried out; 0: never
+    on_drift   TEXT   NOT NULL DEFAULT 'cluster_wins' CHECK (on_drift IN ('cluster_wins', 'vault_wins', 'ask'))
 );
 -- Which data key sealed it stands in the fourth to the seventh byte of every sealed value, here and below.
 CREATE INDEX clusters_sealed ON clusters (substr(token, 4, 4), id) WHERE token IS NOT NULL;
@@ -36,6 +37,7 @@ CREATE TABLE resources (
     rev                  BIGINT NOT NULL,
     through_cluster_id   TEXT   REFERENCES clusters (id), -- NULL: reached directly
     through              TEXT   NOT NULL DEFAULT '',      -- namespace/service/NAME, namespace/pod/NAME or namespace/serviceaccounts
+    on_drift             TEXT   NOT NULL DEFAULT '' CHECK (on_drift IN ('', 'cluster_wins', 'vault_wins', 'ask')), -- empty: as its cluster
     CHECK ((type = 'kubernetes') = (cluster_id IS NOT NULL))
 );
 CREATE INDEX resources_type ON resources (type);
@@ -133,7 +135,8 @@ CREATE TABLE secrets (
     created_at       BIGINT  NOT NULL, -- in the cluster
     seen_at          BIGINT  NOT NULL,
     deleted_at       BIGINT  NOT NULL, -- 0: it is there
-    rev              BIGINT  NOT NULL
+    rev              BIGINT  NOT NULL,
+    on_drift         TEXT    NOT NULL DEFAULT '' CHECK (on_drift IN ('', 'cluster_wins', 'vault_wins', 'ask')) -- empty: as its namespace
 );
 -- The last columns spare lists and counts the row itself.
 CREATE INDEX secrets_path ON secrets ((namespace || '/' || name), id, resource_id, state);
