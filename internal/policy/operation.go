@@ -42,6 +42,8 @@ const (
 	MappingUpdate Operation = "mapping.update" // decided on the account
 	MappingDelete Operation = "mapping.delete" // decided on the account
 
+	DuplicateList Operation = "duplicate.list" // equal values, of what the caller may reveal
+
 	RunList     Operation = "run.list"
 	RunGet      Operation = "run.get"      // decided on the account
 	RunResume   Operation = "run.resume"   // decided on the account

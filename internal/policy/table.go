@@ -63,6 +63,8 @@ var table = map[Operation]row{
 	MappingUpdate: {always, manage, never, manage, false, false},
 	MappingDelete: {always, manage, never, manage, false, false},
 
+	DuplicateList: {always, always, always, always, false, false},
+
 	RunList:     {always, always, always, always, false, false},
 	RunGet:      {always, view, always, view, false, false},
 	RunResume:   {always, use, never, use, false, false},

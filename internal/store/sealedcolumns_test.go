@@ -21,6 +21,8 @@ func TestEveryColumnOfBytesIsSealedAgainOrNotSealed(t *testing.T) {
 		"audit_checkpoints.hash":        "a hash",
 		"secret_keys.fingerprint":       "a fingerprint",
 		"secret_keys.part":              "a fingerprint",
+		"past_keys.fingerprint":         "a fingerprint",
+		"versions.fingerprint":          "a fingerprint",
 		"mappings.fingerprint":          "a fingerprint",
 		"sessions.hash":                 "a hash",
 		"tokens.hash":                   "a hash",
