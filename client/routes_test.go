@@ -196,6 +196,15 @@ func policyRoutes(c *Client) routes {
 
 func mappingAndRunRoutes(c *Client) routes {
 	return routes{
+		"GET /duplicates?cursor=c&limit=5&of=a": func(ctx context.Context) error {
+			_, err := c.Duplicates(ctx, DuplicateFilter{Of: "a", Limit: 5, Cursor: "c"})
+			return err
+		},
+		"GET /duplicates/g": func(ctx context.Context) error { _, err := c.Duplicate(ctx, "g"); return err },
+		"GET /duplicates/g/places?q=x": func(ctx context.Context) error {
+			_, err := c.DuplicatePlaces(ctx, "g", HolderFilter{Search: "x"})
+			return err
+		},
 		"GET /mappings?account=a": func(ctx context.Context) error { _, err := c.Mappings(ctx, MappingFilter{Account: "a"}); return err },
 		"GET /mappings/m":         func(ctx context.Context) error { _, err := c.Mapping(ctx, "m"); return err },
 		`POST /mappings {"accountId":"a","secretId":"s","key":"k","keep":"vault"}`: func(ctx context.Context) error {

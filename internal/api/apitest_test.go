@@ -70,6 +70,7 @@ func newWorld(t testing.TB, set ...func(*world, *Services)) *world {
 		}{w.store, decisions{&inventory.Conflicts{Store: w.store, Wake: func() {}}}},
 		Overview: w.store,
 		Replies:  w.store,
+		Equals:   w.store,
 		Types:    []client.Type{{Type: "postgresql", Name: "PostgreSQL", Fields: []client.Field{}}},
 		Hash: func(path string, body []byte) []byte {
 			sum := sha256.Sum256(append([]byte(path+"\n"), body...))

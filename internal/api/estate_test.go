@@ -102,7 +102,7 @@ func (e *estate) serve(t testing.TB, w *world, s *Services) {
 	e.ring = ring
 	e.keys = keys{&keyring.Keeper{Store: w.store, Ring: ring, Log: w.server.Log}}
 	ok(t, e.keys.Start(t.Context()))
-	s.Keys = e.keys
+	s.Keys, s.Prints = e.keys, e.ring
 	rows := rows{w.store}
 	needsGrant := func(a identity.Actor) bool { return a.Role != identity.Administrator }
 	s.Clusters = struct {
@@ -155,7 +155,7 @@ func (e *estate) fill(t testing.TB) {
 	sealed, err := e.ring.Seal(inventory.VersionRecord(e.account.ID, 1), vault.NewValue([]byte(accountValue)))
 	ok(t, err)
 	first := inventory.Version{AccountID: e.account.ID, Number: 1, Stage: inventory.Current, Source: inventory.Typed, ActorName: "test", CreatedAt: now,
-		Sealed: sealed}
+		Sealed: sealed, Mark: vault.MarkOf(e.ring, vault.NewValue([]byte(accountValue)))}
 	ok(t, e.store.AddAccount(ctx, e.account, &first, nil, ev("account", e.account.ID)), e.store.AddAccount(ctx, e.empty, nil, nil, ev("account", e.empty.ID)))
 	e.secret = inventory.Secret{ID: newID(), ClusterID: e.cluster.ID, ResourceID: e.space.ID, Namespace: "shop", Name: "db", UID: newID(), ResourceVersion: "7",
 		Type: "Opaque", Labels: map[string]string{"app": "shop"}, Current: 1, State: inventory.InSync, CreatedAt: now, SeenAt: now}
@@ -180,6 +180,24 @@ func (e *estate) addSecretOf(x inventory.Secret, data map[string]vault.Value) {
 	first := inventory.Version{AccountID: x.ID, Number: 1, Stage: inventory.Current, Source: inventory.Fetched, CreatedAt: x.SeenAt, Sealed: sealed}
 	ev := audit.New(identity.System("test"), "cluster.fetch", audit.Object{Kind: "cluster", ID: x.ClusterID})
 	ok(e.t, e.store.AddSecrets(e.t.Context(), []store.Imported{{Secret: x, Version: first}}, ev))
+}
+
+// addData stores a further Secret of the estate's namespace, with what a fetch would make of its keys.
+func (e *estate) addData(name string, data map[string]vault.Value) inventory.Secret {
+	e.t.Helper()
+	x := e.secret
+	x.ID, x.Name, x.UID, x.Keys = newID(), name, newID(), nil
+	for key, v := range data {
+		mark := vault.MarkOf(e.ring, v)
+		x.Keys = append(x.Keys, inventory.Key{Name: key, Size: int64(v.Len()), Fingerprint: mark.Print, Common: mark.Common})
+	}
+	e.addSecretOf(x, data)
+	return x
+}
+
+// alias is how the API names a value.
+func (e *estate) alias(value string) string {
+	return e.ring.Alias(e.ring.Fingerprint(vault.NewValue([]byte(value)))).String()
 }
 
 // grant gives a user a level on an object.

@@ -35,6 +35,7 @@ type exposed struct {
 	grantID      string
 	record       string // an audit event
 	policy       string
+	double       string         // a value that two keys hold, once it is asked for
 	actor        identity.Actor // the administrator
 }
 
@@ -134,6 +135,16 @@ func (x *exposed) conflict() {
 	x.clusterChanges(x.t, "password", keyValue+" changed")
 }
 
+// twice returns the id of a value that two keys hold.
+func (x *exposed) twice() string {
+	x.t.Helper()
+	if x.double == "" {
+		x.double = x.alias(keyValue)
+		x.addData("twice", map[string]vault.Value{"one": vault.NewValue([]byte(keyValue)), "two": vault.NewValue([]byte(keyValue))})
+	}
+	return x.double
+}
+
 // fetch returns a fetch of the cluster. While it is open there can be no other, so it is made late.
 func (x *exposed) fetch() string {
 	x.t.Helper()
@@ -178,6 +189,9 @@ func (x *exposed) ask(r Route) question {
 	}
 	pairs := []string{"{cluster}", x.cluster.ID, "{resource}", resource, "{account}", account, "{secret}", x.secret.ID, "{mapping}", x.mapping,
 		"{run}", run, "{user}", x.other.ID, "{group}", x.group.ID, "{grant}", x.grantID, "{event}", x.record, "{policy}", x.policy}
+	if strings.Contains(key, "{duplicate}") {
+		pairs = append(pairs, "{duplicate}", x.twice())
+	}
 	if strings.Contains(key, "{assignment}") {
 		pairs = append(pairs, "{assignment}", x.assignment())
 	}

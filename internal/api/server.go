@@ -60,6 +60,8 @@ type Services struct {
 	Keys      Keys
 	Overview  Overviews
 	Replies   Replies
+	Equals    Equals
+	Prints    Prints
 	// Types are the kinds of system that a resource can be of.
 	Types []client.Type
 	// Hash is a keyed hash of a request, so that what was sent cannot be guessed from it.

@@ -129,6 +129,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Types:     wireTypes(registry),
 		Hash:      func(path string, body []byte) []byte { return requestHash(ring, path, body) },
 		Levels:    s.store.Level,
+		Equals:    s.store,
+		Prints:    ring,
 		Still:     s.still,
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})

@@ -16,6 +16,7 @@ func fixtures() map[string]any {
 	maps.Copy(all, peopleFixtures())
 	maps.Copy(all, restoreFixtures())
 	maps.Copy(all, keyFixtures())
+	maps.Copy(all, duplicateFixtures())
 	return all
 }
 

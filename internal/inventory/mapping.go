@@ -369,7 +369,7 @@ func newVersion(v Sealer, actor identity.Actor, accountID string, number int64, 
 		return nil, err
 	}
 	return &Version{AccountID: accountID, Number: number, Stage: Current, Source: source, ActorID: actor.ID, ActorName: actor.Name,
-		CreatedAt: time.Now().UTC(), Sealed: sealed}, nil
+		CreatedAt: time.Now().UTC(), Sealed: sealed, Mark: vault.MarkOf(v, value)}, nil
 }
 
 // Unmap deletes a mapping. The Secret and the account stay as they are.

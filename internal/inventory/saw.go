@@ -98,7 +98,8 @@ func (f *Fetcher) decide(by identity.Actor, s Seen, have Stored, was History) (I
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Data)) {
 		v := s.Data[name]
-		k := Key{Name: name, Size: int64(v.Len()), Fingerprint: f.Ring.Fingerprint(v), Ours: slices.Contains(s.Ours, name)}
+		mark := vault.MarkOf(f.Ring, v)
+		k := Key{Name: name, Size: int64(v.Len()), Fingerprint: mark.Print, Common: mark.Common, Ours: slices.Contains(s.Ours, name)}
 		if place, mapped := was.Places[name]; mapped {
 			k.Part = partPrint(f.Ring, place, v)
 		}

@@ -49,6 +49,8 @@ type Key struct {
 	Name        string
 	Size        int64
 	Fingerprint vault.Fingerprint // of the value that the cluster and the repository last agreed on
+	// Common says that this value stands in many places without their having anything to do with each other.
+	Common bool
 	// Part is that of the credential which stands in the value, where a mapping says that it is a part of it; nil while it
 	// cannot be read there.
 	Part *vault.Fingerprint

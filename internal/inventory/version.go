@@ -40,6 +40,8 @@ type Version struct {
 	CreatedAt time.Time
 	RetiredAt time.Time
 	Sealed    vault.Sealed
+	// Mark is that of an account's value. That of a Secret's version is zero: its keys have their own.
+	Mark vault.Mark
 	// Login is whose value it is; empty for the account's name. Only versions of a pair have another.
 	Login string
 }

@@ -45,6 +45,7 @@ const (
 	ConflictList    Operation = "conflict.list"
 	ConflictGet     Operation = "conflict.get"     // decided on the Secret
 	ConflictResolve Operation = "conflict.resolve" // decided on the Secret
+	DuplicateList   Operation = "duplicate.list"   // equal values, of what the caller may reveal
 
 	RunList     Operation = "run.list"
 	RunGet      Operation = "run.get"      // decided on the account

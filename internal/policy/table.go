@@ -66,6 +66,7 @@ var table = map[Operation]row{
 	ConflictList:    {always, always, always, always, false, false},
 	ConflictGet:     {always, view, always, view, false, false},
 	ConflictResolve: {always, manage, never, manage, false, false},
+	DuplicateList:   {always, always, always, always, false, false},
 
 	RunList:     {always, always, always, always, false, false},
 	RunGet:      {always, view, always, view, false, false},

@@ -46,6 +46,7 @@ type Adopted struct {
 	Version int64
 	Sealed  vault.Sealed
 	Print   vault.Fingerprint
+	Common  bool     // as of a vault.Mark
 	Holds   []string // ids of mappings
 }
 
@@ -190,7 +191,7 @@ func (r *Reconciler) adopt(ctx context.Context, row RestoredAccount, account Acc
 	if err != nil {
 		return err
 	}
-	adopted := Adopted{Version: last + 1, Print: c.print}
+	adopted := Adopted{Version: last + 1, Print: c.print, Common: vault.MarkOf(r.Vault, c.value).Common}
 	if adopted.Sealed, err = r.Vault.Seal(vault.Record{Kind: "version", ID: account.ID, Version: last + 1}, c.value); err != nil {
 		return err
 	}

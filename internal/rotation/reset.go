@@ -171,6 +171,7 @@ func (s *Resets) Start(ctx context.Context, actor identity.Actor, r Reset) (Run,
 		if run.New, sealed, err = s.seal(ctx, account.ID, *value); err != nil {
 			return Run{}, err
 		}
+		run.Mark = vault.MarkOf(s.Vault, *value)
 		ev = ev.With("value", string(source))
 	}
 	if err := s.Store.OpenRun(ctx, run, given, sealed, ev); err != nil {

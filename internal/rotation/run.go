@@ -114,6 +114,8 @@ type Run struct {
 	Spare         int64
 	// Prepared is the text that is sent to the target, computed once so that sending it again changes nothing more.
 	Prepared vault.Sealed
+	// Mark is that of the value of New, in the call that stores the value; it is not read back.
+	Mark vault.Mark
 	// Minted counts the values that were made: one more after each that the target's policy refused.
 	Minted int
 	// Tries counts the attempts at the step after Step, since Step was stored.

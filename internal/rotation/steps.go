@@ -71,6 +71,7 @@ func (e *Engine) store(ctx context.Context, run Run, target Target, policy Polic
 			return run, err
 		}
 	}
+	next.Mark = vault.MarkOf(e.Vault, value)
 	next.Step, next.Begun, next.Tries, next.Minted = Minted, Minted, 0, run.Minted+1
 	next.State, next.Reason, next.Cure = Running, "", ""
 	e.at("minted:before-store")

@@ -271,6 +271,9 @@ func (w *world) Begin(_ context.Context, run Run, step Step) error {
 }
 
 func (w *world) Mint(_ context.Context, run Run, sealed vault.Sealed, ev audit.Event) error {
+	if v, err := w.ring.Open(vault.Record{Kind: "version", ID: run.AccountID, Version: run.New}, sealed); err != nil || run.Mark != vault.MarkOf(w.ring, v) {
+		w.t.Errorf("version %d is stored with another mark than its value's: %v", run.New, err)
+	}
 	return w.with("minted", run, func() {
 		for n, v := range w.versions {
 			if v.stage == "pending" && n != run.New {

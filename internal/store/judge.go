@@ -78,6 +78,14 @@ func print(b []byte) *vault.Fingerprint {
 	return &fp
 }
 
+// printOf is the fingerprint of a mark as it is stored; the zero Mark becomes NULL.
+func printOf(m vault.Mark) any {
+	if m == (vault.Mark{}) {
+		return nil
+	}
+	return m.Print[:]
+}
+
 // printed is a fingerprint as it is stored; nil becomes NULL.
 func printed(fp *vault.Fingerprint) any {
 	if fp == nil {

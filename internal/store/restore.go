@@ -12,6 +12,7 @@ import (
 	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/rotation"
+	"github.com/keyturn/keyturn/internal/vault"
 )
 
 var _ rotation.RestoreStore = (*Store)(nil)
@@ -234,7 +235,7 @@ func (s *Store) AdoptRestored(ctx context.Context, x rotation.RestoredAccount, a
 		}
 		now := micro(time.Now())
 		err = becomeCurrent(ctx, tx, inventory.Version{AccountID: x.AccountID, Number: adopted.Version, Source: inventory.Adopted, ActorID: ev.Actor.ID,
-			ActorName: ev.Actor.Name, CreatedAt: time.Now(), Sealed: adopted.Sealed})
+			ActorName: ev.Actor.Name, CreatedAt: time.Now(), Sealed: adopted.Sealed, Mark: vault.Mark{Print: adopted.Print, Common: adopted.Common}})
 		if err != nil {
 			return err
 		}

@@ -298,16 +298,17 @@ func version(run rotation.Run, source inventory.Source, sealed vault.Sealed) inv
 		by = identity.System("rotation-worker")
 	}
 	return inventory.Version{AccountID: run.AccountID, Number: run.New, Stage: inventory.Pending, Source: source, ActorID: by.ID, ActorName: by.Name,
-		CreatedAt: time.Now(), Sealed: sealed, Login: run.Login}
+		CreatedAt: time.Now(), Sealed: sealed, Mark: run.Mark, Login: run.Login}
 }
 
 func insertVersion(ctx context.Context, tx *Tx, v inventory.Version) error {
 	if err := sealedWith(ctx, tx, v.Sealed); err != nil {
 		return err
 	}
-	_, err := exec(ctx, tx, `INSERT INTO versions (account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed, login)
-		VALUES ($1,$2,$3,$4,$5,$6,$7,0,$8,$9)`,
-		v.AccountID, v.Number, string(v.Stage), string(v.Source), v.ActorID, v.ActorName, micro(v.CreatedAt), []byte(v.Sealed), v.Login)
+	_, err := exec(ctx, tx, `INSERT INTO versions (account_id, number, stage, source, actor_id, actor_name, created_at, retired_at, sealed, login, fingerprint, common)
+		VALUES ($1,$2,$3,$4,$5,$6,$7,0,$8,$9,$10,$11)`,
+		v.AccountID, v.Number, string(v.Stage), string(v.Source), v.ActorID, v.ActorName, micro(v.CreatedAt), []byte(v.Sealed), v.Login,
+		printOf(v.Mark), flag(v.Mark.Common))
 	if err != nil {
 		return fmt.Errorf("version %d: %w", v.Number, err)
 	}

@@ -59,6 +59,7 @@ type keySet struct {
 	data        map[uint32]*dataKey
 	active      *dataKey
 	fingerprint *keyedMAC
+	alias       cipher.Block
 }
 
 type dataKey struct {
@@ -202,11 +203,9 @@ func openKeys(wrapper cipher.AEAD, rows []RingKey) (*keySet, error) {
 			if s.fingerprint != nil {
 				return nil, damaged("the ring has two fingerprint keys")
 			}
-			key, err := hkdf.Key(sha256.New, plain[row.ID], nil, "keyturn/fingerprint/v1", KeyLen)
-			if err != nil {
-				return nil, fmt.Errorf("open ring: %w", err)
+			if s.fingerprint, s.alias, err = fingerprintKeys(plain[row.ID]); err != nil {
+				return nil, err
 			}
-			s.fingerprint = newKeyedMAC(key)
 		}
 	}
 	switch {

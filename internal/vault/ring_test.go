@@ -21,7 +21,7 @@ const (
 	goldenData        = "01011a5777d0ef8471fdde6896758332ac052d67c9c059795f07d4df54af3f1f2b5a94ea2f88ab45fe49a7475f3ec876b3c5c3ce360a5a275543436cb611"
 	goldenPrint       = "0101e7fa17deb1e87988716b36756a57fbb8e0cb29aef4b0c019c9c8e1bdfa0151126c3ac4f0bf15e7de50ef66970f441221d21c613dc6384bd285fe6a93"
 	goldenSealed      = "4b010100000001255f040f125a03846d02b2b5075b8a9c6072686be8210fcd9547411738eac5256009bd5a58591fcdef"
-	goldenFingerprint = "419cb3fbc358eca541a30de376834a9d"
+	goldenFingerprint = "36d93408e5be3846b9a2de2fdf6bfde8"
 )
 
 func goldenRows(t *testing.T) []RingKey {

@@ -64,6 +64,13 @@ func measure(ctx context.Context, o options) (figures []figure, err error) {
 		}
 		figures = append(figures, more...)
 	}
+	if o.wants(duplicatesFigure) {
+		one, err := o.duplicates(ctx, dir)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", duplicatesFigure, err)
+		}
+		figures = append(figures, one)
+	}
 	return figures, nil
 }
 

@@ -34,7 +34,10 @@ var seededWords = []string{"billing", "cache", "ingress", "ledger", "mail", "que
 
 // paper is a cluster that exists in the repository only: a fetch finds in it what is made up here. Its address refuses
 // every connection, as a cluster that is switched off does.
-type paper struct{ first, spaces int }
+type paper struct {
+	first, spaces int
+	copies        int // how many Secrets share each password; 0: none do
+}
 
 func (p paper) namespace(i int) string { return fmt.Sprintf("unit-%04d", p.first+i) }
 
@@ -71,10 +74,14 @@ func (p paper) secret(space, n int) inventory.Seen {
 		text := rand.Text()
 		return vault.NewValue([]byte(strings.Repeat(text, size/len(text)+1)[:size]))
 	}
+	password := value(24)
+	if p.copies > 0 {
+		password = vault.NewValue(fmt.Appendf(nil, "password %d", ((p.first+space)*moreSecrets+n)/p.copies))
+	}
 	return inventory.Seen{
 		Namespace: p.namespace(space), Name: fmt.Sprintf("%s-%02d", seededWords[n%len(seededWords)], n/len(seededWords)), UID: uuid.NewString(),
 		ResourceVersion: fmt.Sprint(1_000 + n), Type: "Opaque", CreatedAt: time.Now().Add(-time.Hour),
-		Data: map[string]vault.Value{valueKey: value(24), "config": value(seededConfig)},
+		Data: map[string]vault.Value{valueKey: password, "config": value(seededConfig)},
 	}
 }
 

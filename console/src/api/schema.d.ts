@@ -470,6 +470,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Values that several places hold, those in the most places first; only what the caller may reveal */
+        get: operations["duplicate.list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duplicates/{duplicate}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them */
+        get: operations["duplicate.get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/duplicates/{duplicate}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The keys and accounts that hold it now */
+        get: operations["duplicate.places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/events": {
         parameters: {
             query?: never;
@@ -1536,6 +1587,20 @@ export interface components {
             name: string;
             resourceName: string;
         };
+        Duplicate: {
+            /** Format: int64 */
+            accounts: number;
+            /** Format: int64 */
+            clusters: number;
+            example?: string;
+            id: string;
+            /** Format: int64 */
+            keys: number;
+            /** Format: int64 */
+            mapped: number;
+            /** Format: int64 */
+            namespaces: number;
+        };
         EndedRestore: {
             /** Format: date-time */
             endedAt: string;
@@ -1645,6 +1710,31 @@ export interface components {
             /** Format: date-time */
             since?: string;
             version: string;
+        };
+        Holder: {
+            accountId?: string;
+            accountName?: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            clusterId?: string;
+            clusterName?: string;
+            gone?: boolean;
+            key?: string;
+            /** @enum {string} */
+            kind: "account" | "key";
+            mapped?: boolean;
+            namespace?: string;
+            resourceId?: string;
+            resourceName?: string;
+            resourceType?: string;
+            secret?: string;
+            secretId?: string;
+            stage: string;
+            /** Format: int64 */
+            version: number;
+            /** Format: date-time */
+            versionAt: string;
         };
         ItemsDataKey: {
             items: components["schemas"]["DataKey"][] | null;
@@ -1929,6 +2019,20 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        PageDuplicate: {
+            /** Format: date-time */
+            asOf: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            counts?: {
+                [key: string]: number;
+            };
+            items: components["schemas"]["Duplicate"][] | null;
+            next?: string;
+            /** Format: int64 */
+            total: number;
+        };
         PageGrant: {
             /** Format: date-time */
             asOf: string;
@@ -1953,6 +2057,20 @@ export interface components {
                 [key: string]: number;
             };
             items: components["schemas"]["Group"][] | null;
+            next?: string;
+            /** Format: int64 */
+            total: number;
+        };
+        PageHolder: {
+            /** Format: date-time */
+            asOf: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            counts?: {
+                [key: string]: number;
+            };
+            items: components["schemas"]["Holder"][] | null;
             next?: string;
             /** Format: int64 */
             total: number;
@@ -4077,6 +4195,113 @@ export interface operations {
                 };
                 content: {
                     "application/json": string;
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "duplicate.list": {
+        parameters: {
+            query?: {
+                /** @description only what this Secret or account holds: its id */
+                of?: string;
+                /** @description rows on a page; 100 if not given */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDuplicate"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "duplicate.get": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                duplicate: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Duplicate"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "duplicate.places": {
+        parameters: {
+            query?: {
+                /** @description part of the place's name */
+                q?: string;
+                /** @description rows on a page; 100 if not given */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id */
+                duplicate: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageHolder"];
                 };
             };
             /** @description Error */

@@ -151,10 +151,22 @@ CREATE TABLE secret_keys (
     name        TEXT   NOT NULL,
     size        BIGINT NOT NULL,
     fingerprint BYTEA  NOT NULL,
+    common      BIGINT NOT NULL CHECK (common IN (0, 1)), -- that it is equal to others says nothing
     part        BYTEA,           -- fingerprint of what stands at the place of its mapping, if that is a part of the value
     ours        TEXT   NOT NULL, -- the resource_version of its Secret at which the key was Keyturn's own; empty: none is known
     PRIMARY KEY (secret_id, name)
 ) WITHOUT ROWID;
+CREATE INDEX secret_keys_print ON secret_keys (fingerprint, common, secret_id);
+
+-- What a Secret's keys held before. Of a value that a key held more than once, or for many versions, there is one row.
+CREATE TABLE past_keys (
+    secret_id   TEXT   NOT NULL REFERENCES secrets (id),
+    name        TEXT   NOT NULL,
+    fingerprint BYTEA  NOT NULL,
+    version     BIGINT NOT NULL, -- the newest one of the Secret that has it
+    PRIMARY KEY (secret_id, name, fingerprint)
+) WITHOUT ROWID;
+CREATE INDEX past_keys_print ON past_keys (fingerprint, secret_id);
 
 CREATE TABLE versions (
     account_id TEXT   NOT NULL, -- of an account or of a Secret
@@ -167,8 +179,11 @@ CREATE TABLE versions (
     retired_at BIGINT NOT NULL, -- 0: it is not
     sealed     BYTEA  NOT NULL,
     login      TEXT   NOT NULL DEFAULT '', -- whose value it is; empty: that of the account's name
+    fingerprint BYTEA,                     -- of an account's value; a Secret's values have theirs by key
+    common     BIGINT NOT NULL DEFAULT 0 CHECK (common IN (0, 1)), -- as in secret_keys
     PRIMARY KEY (account_id, number)
 );
+CREATE INDEX versions_print ON versions (fingerprint, common, stage, account_id) WHERE fingerprint IS NOT NULL;
 CREATE INDEX versions_sealed ON versions (substr(sealed, 4, 4), account_id, number);
 CREATE UNIQUE INDEX versions_current ON versions (account_id) WHERE stage = 'current';
 CREATE UNIQUE INDEX versions_pending ON versions (account_id) WHERE stage = 'pending';

@@ -1,0 +1,22 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/keyturn/keyturn/client"
+)
+
+const groupID = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+
+// duplicateFixtures are one password in three keys, one of them mapped, and with the account that it is of.
+func duplicateFixtures() map[string]any {
+	group := client.Duplicate{ID: groupID, Keys: 37, Mapped: 1, Namespaces: 12, Clusters: 9, Accounts: 1, Example: "prod-eu/shop/web/PASSWORD"}
+	account := client.Holder{Kind: "account", AccountID: "a1", AccountName: "app", ResourceID: "r1", ResourceName: "orders-db", ResourceType: "postgresql", Version: 3, Stage: "current", VersionAt: ago(time.Hour)}
+	key := client.Holder{Kind: "key", SecretID: "s1", ClusterID: "c1", ClusterName: "prod-eu", Namespace: "shop", Secret: "web", Key: "PASSWORD", Mapped: true, AccountID: "a1",
+		AccountName: "app", ResourceID: "r1", ResourceName: "orders-db", Version: 2, Stage: "current", VersionAt: ago(50 * time.Hour)}
+	copied := client.Holder{Kind: "key", SecretID: "s2", ClusterID: "c1", ClusterName: "prod-eu", Namespace: "pay", Secret: "copy", Key: "PGPASSWORD", Version: 1, Stage: "current", VersionAt: ago(time.Minute)}
+	return map[string]any{
+		"GET /duplicates":                        page(group, client.Duplicate{ID: "ff", Keys: 2, Namespaces: 1, Clusters: 1, Example: "prod-eu/shop/web/USER"}),
+		"GET /duplicates/" + groupID + "/places": page(account, key, copied),
+	}
+}

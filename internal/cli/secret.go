@@ -1,0 +1,7 @@
+package cli
+
+import "github.com/spf13/cobra"
+
+func (k *command) secretCommands() *cobra.Command {
+	return k.group("secret", "Kubernetes Secrets and what their keys hold", k.secretDuplicates())
+}
