@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 
 	"github.com/keyturn/keyturn/internal/jobs"
@@ -10,19 +11,20 @@ import (
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
-// ringNews wakes who looks after the ring when the stored one may be another. There is nobody while the server is sealed.
-type ringNews struct{ wake atomic.Pointer[func()] }
+// news wakes whoever looks after one kind of object when the stored ones may be others. There is nobody while the server is
+// sealed.
+type news struct {
+	kind string
+	wake atomic.Pointer[func()]
+}
 
-func (n *ringNews) changed(changes []store.Change) {
-	for _, c := range changes {
-		if c.Kind == "ring" {
-			n.missed()
-			return
-		}
+func (n *news) changed(changes []store.Change) {
+	if slices.ContainsFunc(changes, func(c store.Change) bool { return c.Kind == n.kind }) {
+		n.missed()
 	}
 }
 
-func (n *ringNews) missed() {
+func (n *news) missed() {
 	if wake := n.wake.Load(); wake != nil {
 		(*wake)()
 	}

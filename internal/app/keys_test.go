@@ -11,7 +11,7 @@ import (
 
 // Whoever looks after the ring is woken by a change of it, by notices that were missed, and by nothing else.
 func TestAChangeOfTheRingIsHeardOf(t *testing.T) {
-	news, woken := &ringNews{}, 0
+	news, woken := &news{kind: "ring"}, 0
 	cfg := storetest.SQLite(t)
 	cfg.Changed = news.changed
 	s := storetest.Open(t, cfg)

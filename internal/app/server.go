@@ -41,10 +41,14 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 	if err := privateDir(cfg.Data); err != nil {
 		return err
 	}
-	events, ring := api.NewEvents(), &ringNews{}
+	events, ring, conflicts := api.NewEvents(), &news{kind: "ring"}, &news{kind: "conflict"}
 	st, err := store.Open(ctx, store.Config{DSN: cfg.Database, Dir: cfg.Data, Log: log,
-		Changed: func(changes []store.Change) { events.Publish(changes); ring.changed(changes) },
-		Missed:  func() { events.Forget(); ring.missed() }})
+		Changed: func(changes []store.Change) {
+			events.Publish(changes)
+			ring.changed(changes)
+			conflicts.changed(changes)
+		},
+		Missed: func() { events.Forget(); ring.missed(); conflicts.missed() }})
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func Serve(ctx context.Context, cfg config.Server, out io.Writer, log *slog.Logg
 		return fault.New(fault.Unavailable, "the server cannot listen on %s: %w", cfg.Listen, err).WithCure("%s", listenCure(err)).
 			WithUnchanged("the server has not started")
 	}
-	s := &server{cfg: cfg, log: log, out: out, store: st, cert: cert, url: cfg.URL(listener.Addr().String()), ring: ring}
+	s := &server{cfg: cfg, log: log, out: out, store: st, cert: cert, url: cfg.URL(listener.Addr().String()), ring: ring, conflicts: conflicts}
 	return s.serve(ctx, listener, events)
 }
 
@@ -71,11 +75,11 @@ type server struct {
 	cert  certificate
 	url   string
 
-	api    *api.Server
-	loops  *errgroup.Group // every long loop, so that the server stops when one fails and waits for all
-	people *identity.Service
-	keeper *keyring.Keeper
-	ring   *ringNews
+	api             *api.Server
+	loops           *errgroup.Group // every long loop, so that the server stops when one fails and waits for all
+	people          *identity.Service
+	keeper          *keyring.Keeper
+	ring, conflicts *news
 }
 
 // The time-outs of a connection: whoever sends slowly is cut off.

@@ -135,6 +135,8 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})
 	undoing := &jobs.Worker{Name: "rollback", Due: s.store.GivenUpRuns, Do: resets.GiveUp, Slots: turnSlots, Every: dueEvery, Log: s.log}
+	wake := heals.Wake
+	s.conflicts.wake.Store(&wake)
 	workers := append(timed, runs, fetches, undoing, checks, resealing, heals)
 	if !s.cfg.SyncOnDemand {
 		workers = append(workers, watches)
