@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	kept      = 4096             // changes that a listener may have missed and still gets
-	heartbeat = 15 * time.Second // shorter than what proxies and the console take for silence
-	gather    = 100 * time.Millisecond
+	kept      = 4096                  // changes that a listener may have missed and still gets
+	heartbeat = 15 * time.Second      // shorter than what proxies and the console take for silence
+	gather    = 40 * time.Millisecond // the least time between two writes to a listener, so that a burst is few of them
 )
 
 // Events remembers the last changes of objects and wakes those who listen. The numbers begin anew with each process, from
@@ -119,7 +119,7 @@ func (s *Server) follow(ctx context.Context, c call, w io.Writer, seq int64) {
 	flush()
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
-	for {
+	for written := (time.Time{}); ; {
 		changes, woken, ok := s.Events.after(seq)
 		if !ok {
 			return // it fell behind; the next request is told so
@@ -136,15 +136,16 @@ func (s *Server) follow(ctx context.Context, c call, w io.Writer, seq int64) {
 		}
 		if len(changes) > 0 {
 			flush()
+			written = time.Now()
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-woken:
-			select { // changes come in bursts; one write for all of them
+			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(gather):
+			case <-time.After(time.Until(written.Add(gather))):
 			}
 		case <-beat.C:
 			if s.Still != nil && !s.Still(ctx, c.Actor) {
@@ -172,7 +173,7 @@ func (s *Server) mayKnow(ctx context.Context, c call, change client.Change) bool
 		}
 	case "resource":
 		op, obj.Kind = policy.ResourceGet, "resource"
-	case "account", "secret":
+	case "account", "secret", "conflict":
 	case "restore": // that there is one, everybody is told by the server's health
 		return true
 	case "mapping", "run":
