@@ -24,4 +24,5 @@ func (s *Server) register() {
 	s.grantOps()
 	s.tokenOps()
 	s.duplicateOps()
+	s.leakOps()
 }

@@ -177,6 +177,9 @@ func (x *exposed) ask(r Route) question {
 	if strings.Contains(key, "{duplicate}") {
 		pairs = append(pairs, "{duplicate}", x.twice())
 	}
+	if strings.Contains(key, "{leak}") {
+		pairs = append(pairs, "{leak}", x.twice())
+	}
 	if strings.Contains(key, "{assignment}") {
 		pairs = append(pairs, "{assignment}", x.assignment())
 	}
@@ -268,6 +271,7 @@ func (x *exposed) body(key string) any {
 			"/policies/preview":              client.PolicyDraft{Rotation: client.PolicyRotation{Every: "30d"}},
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
+			"/leaks/find":                    client.LeakQuery{Value: secret},
 			"/keys/root":                     client.NextRoot{},
 			"/restore/check":                 client.RestoreCheck{},
 			"/restore/accept":                client.RestoreAcceptance{},

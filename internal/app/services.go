@@ -123,6 +123,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Replies:  s.store,
 		Equals:   s.store,
 		Prints:   ring,
+		Leaks:    s.store,
 		Overview: s.store,
 		Types:    wireTypes(registry),
 		Hash:     func(path string, body []byte) []byte { return requestHash(ring, path, body) },
