@@ -205,6 +205,16 @@ func mappingAndRunRoutes(c *Client) routes {
 			_, err := c.DuplicatePlaces(ctx, "g", HolderFilter{Search: "x"})
 			return err
 		},
+		`POST /leaks/find {"sha256":"ab"}`: func(ctx context.Context) error {
+			_, err := c.FindLeak(ctx, LeakQuery{SHA256: "ab"})
+			return err
+		},
+		"GET /leaks/l/places?cursor=c": func(ctx context.Context) error {
+			_, err := c.LeakPlaces(ctx, "l", HolderFilter{Cursor: "c"})
+			return err
+		},
+		"GET /leaks/l/plan":       func(ctx context.Context) error { _, err := c.LeakPlan(ctx, "l"); return err },
+		"POST /leaks/l/rotate":    func(ctx context.Context) error { _, err := c.RotateLeak(ctx, "l"); return err },
 		"GET /mappings?account=a": func(ctx context.Context) error { _, err := c.Mappings(ctx, MappingFilter{Account: "a"}); return err },
 		"GET /mappings/m":         func(ctx context.Context) error { _, err := c.Mapping(ctx, "m"); return err },
 		`POST /mappings {"accountId":"a","secretId":"s","key":"k","keep":"vault"}`: func(ctx context.Context) error {

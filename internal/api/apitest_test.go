@@ -71,6 +71,7 @@ func newWorld(t testing.TB, set ...func(*world, *Services)) *world {
 		Overview: w.store,
 		Replies:  w.store,
 		Equals:   w.store,
+		Leaks:    w.store,
 		Types:    []client.Type{{Type: "postgresql", Name: "PostgreSQL", Fields: []client.Field{}}},
 		Hash: func(path string, body []byte) []byte {
 			sum := sha256.Sum256(append([]byte(path+"\n"), body...))

@@ -47,13 +47,27 @@ type (
 // duplicateOps registers what is said of equal values. Nothing here opens one, or shows a fingerprint. Who may only see a
 // key is not told what it is equal to: he could write a guess into a key of his own, and look.
 func (s *Server) duplicateOps() {
+	object := func(_ context.Context, ref string) (policy.Object, string, error) {
+		_, err := vault.ParseAlias(ref)
+		return unnamed("duplicate", ref, err)
+	}
 	op(s, operation[duplicatesIn]{Method: http.MethodGet, Path: "/duplicates", Op: policy.DuplicateList,
 		Summary: "Values that several places hold, those in the most places first; only what the caller may reveal"}, s.duplicates)
 	op(s, operation[DuplicateRef]{Method: http.MethodGet, Path: "/duplicates/{duplicate}", Op: policy.DuplicateList, ID: "duplicate.get",
-		Summary: "One of them"}, s.duplicate)
+		Summary: "One of them", Object: of[DuplicateRef](object)}, s.duplicate)
 	op(s, operation[duplicatePlacesIn]{Method: http.MethodGet, Path: "/duplicates/{duplicate}/places", Op: policy.DuplicateList, ID: "duplicate.places",
-		Summary: "The keys and accounts that hold it now"}, s.duplicatePlaces)
+		Summary: "The keys and accounts that hold it now", Object: of[duplicatePlacesIn](object)}, s.duplicatePlaces)
 }
+
+// unnamed is about for an object that has no name. An id that is none is that of nothing.
+func unnamed(kind, ref string, err error) (policy.Object, string, error) {
+	if err != nil {
+		err = unknown()
+	}
+	return about(kind, ref, ref, "", err)
+}
+
+func (r DuplicateRef) ref() string { return r.Duplicate }
 
 func (s *Server) duplicates(ctx context.Context, c call, in *duplicatesIn) (*list[client.Page[client.Duplicate]], error) {
 	q := store.EqualQuery{Limit: in.Limit, Of: in.Of}
@@ -95,7 +109,7 @@ func (s *Server) equalAt(cursor string) (store.Equal, error) {
 func (s *Server) found(ctx context.Context, c call, id string) (store.Equal, error) {
 	alias, err := vault.ParseAlias(id)
 	if err != nil {
-		return store.Equal{}, s.Gate.Unknown(ctx, c.Actor, policy.DuplicateList, "duplicate", id)
+		return store.Equal{}, err
 	}
 	print := s.Prints.Unalias(alias)
 	p, err := s.Equals.Equals(ctx, viewer(c), store.EqualQuery{Limit: 1, Print: &print})

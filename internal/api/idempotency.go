@@ -59,7 +59,7 @@ func (s *Server) idempotent(next http.Handler) http.Handler {
 // repeatable reports whether a POST may be carried out any number of times: it looks, and changes no more than the log.
 func repeatable(path string) bool {
 	switch path[strings.LastIndexByte(path, '/')+1:] {
-	case "reveal", "download", "compare", "test", "verify", "preview":
+	case "reveal", "download", "compare", "test", "verify", "preview", "find":
 		return true
 	}
 	return false

@@ -25,4 +25,5 @@ func (s *Server) register() {
 	s.grantOps()
 	s.tokenOps()
 	s.duplicateOps()
+	s.leakOps()
 }

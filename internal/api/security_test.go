@@ -192,6 +192,9 @@ func (x *exposed) ask(r Route) question {
 	if strings.Contains(key, "{duplicate}") {
 		pairs = append(pairs, "{duplicate}", x.twice())
 	}
+	if strings.Contains(key, "{leak}") {
+		pairs = append(pairs, "{leak}", x.twice())
+	}
 	if strings.Contains(key, "{assignment}") {
 		pairs = append(pairs, "{assignment}", x.assignment())
 	}
@@ -283,6 +286,7 @@ func (x *exposed) body(key string) any {
 			"/policies/preview":              client.PolicyDraft{Rotation: client.PolicyRotation{Every: "30d"}},
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
+			"/leaks/find":                    client.LeakQuery{Value: secret},
 			"/keys/root":                     client.NextRoot{},
 			"/conflicts/{secret}/resolve":    client.ConflictResolution{Keep: "cluster"},
 			"/restore/check":                 client.RestoreCheck{},

@@ -62,6 +62,7 @@ type Services struct {
 	Replies   Replies
 	Equals    Equals
 	Prints    Prints
+	Leaks     Leaks
 	// Types are the kinds of system that a resource can be of.
 	Types []client.Type
 	// Hash is a keyed hash of a request, so that what was sent cannot be guessed from it.

@@ -125,6 +125,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Restores:  restoresAPI{s.store, kept, checks.Wake, runs.Wake},
 		Keys:      keysAPI{s.keeper, sealed},
 		Replies:   s.store,
+		Leaks:     s.store,
 		Overview:  s.store,
 		Types:     wireTypes(registry),
 		Hash:      func(path string, body []byte) []byte { return requestHash(ring, path, body) },

@@ -79,7 +79,7 @@ var environment = []string{"internal/config", "test"}
 // randomTests are the packages whose tests may import math/rand, each with the reason.
 var randomTests = map[string]string{
 	"internal/app":   "draws a week of changes again from a seed",
-	"internal/store": "kills its child process at a random moment",
+	"internal/store": "kills its child process at a random moment, and draws places of equal values",
 }
 
 // Package is what the rules look at.

@@ -91,7 +91,7 @@ func (k *command) root() *cobra.Command {
 	root.AddCommand(
 		k.serverCommand(), k.unsealCommand(), k.setupCommand(), k.loginCommand(), k.logoutCommand(), k.whoamiCommand(), k.versionCommand(),
 		k.clusterCommands(), k.resourceCommands(), k.accountCommands(), k.mappingCommands(), k.conflictCommands(), k.rotationCommands(), k.policyCommands(), k.scheduleCommands(),
-		k.auditCommands(), k.restoreCommands(), k.secretCommands(), k.keyCommands(), k.userCommands(), k.groupCommands(), k.grantCommands(), k.tokenCommands(),
+		k.auditCommands(), k.restoreCommands(), k.secretCommands(), k.leakCommands(), k.keyCommands(), k.userCommands(), k.groupCommands(), k.grantCommands(), k.tokenCommands(),
 	)
 	finish(root)
 	return root

@@ -41,6 +41,8 @@ func TestGolden(t *testing.T) {
 		"restore status", "restore list", "restore list --all -o wide", "restore check orders-db/admin", "restore accept --yes --unresolved orders-db/admin",
 		"key list", "key list -o wide", "key list -o json", "key list -o yaml", "key list -o name", "key rotate", "key rotate -o name", "key remove 1 --yes", "key root --yes", "key root --yes -o yaml",
 		"secret duplicates", "secret duplicates --of shop-prod-eu/web -o json", "secret duplicates " + groupID, "secret duplicates " + groupID + " -o name",
+		"leak find --sha256 ab", "leak find --sha256 ab -o name", "leak find --sha256 ab -o json", "leak plan " + leakID, "leak plan --sha256 ab --no-forecast -o wide", "leak plan " + leakID + " -o yaml",
+		"leak rotate " + leakID + " --yes", "leak rotate " + leakID + " --yes --wait",
 		"user list", "user list -o wide", "user edit ann --role auditor", "group list", "group list -o wide", "group edit ops --add bob",
 		"grant list", "grant list -o wide", "grant create --group ops --resource orders-db --level use --expires 1d",
 		"token list", "token list -o wide", "token create ci --scope account.reveal",

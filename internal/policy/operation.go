@@ -47,6 +47,10 @@ const (
 	ConflictResolve Operation = "conflict.resolve" // decided on the Secret
 	DuplicateList   Operation = "duplicate.list"   // equal values, of what the caller may reveal
 
+	LeakFind   Operation = "leak.find"   // who holds a value that the caller gives: an oracle for guesses, so it is limited and recorded
+	LeakPlan   Operation = "leak.plan"   // which accounts have to be turned then, and in which order
+	LeakRotate Operation = "leak.rotate" // begin; each account is decided again as account.reset
+
 	RunList     Operation = "run.list"
 	RunGet      Operation = "run.get"      // decided on the account
 	RunResume   Operation = "run.resume"   // decided on the account

@@ -68,6 +68,11 @@ var table = map[Operation]row{
 	ConflictResolve: {always, manage, never, manage, false, false},
 	DuplicateList:   {always, always, always, always, false, false},
 
+	// Whoever may look for a value can try guesses. An operator finds only what it may reveal anyway.
+	LeakFind:   {always, always, never, never, false, true},
+	LeakPlan:   {always, always, never, never, false, false},
+	LeakRotate: {always, always, never, never, false, true},
+
 	RunList:     {always, always, always, always, false, false},
 	RunGet:      {always, view, always, view, false, false},
 	RunResume:   {always, use, never, use, false, false},

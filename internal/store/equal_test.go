@@ -29,6 +29,13 @@ type heldKey struct {
 	gone    bool
 }
 
+// seeded draws a world, and says how to draw it again.
+func seeded(t *testing.T) *rand.Rand {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	return rand.New(rand.NewPCG(seed, 1))
+}
+
 type heldWorld struct {
 	storetest.World
 	keys     []heldKey
@@ -124,9 +131,8 @@ func (w heldWorld) groups(secret func(heldKey) bool, account func(string) bool) 
 
 func TestEqualValuesAreThoseThatTheViewerMayRead(t *testing.T) {
 	databases.Each(t, func(t *testing.T, s *store.Store) {
-		ctx, seed := t.Context(), rand.Uint64()
-		t.Logf("seed %d", seed)
-		w := equalWorld(t, s, rand.New(rand.NewPCG(seed, 1)))
+		ctx := t.Context()
+		w := equalWorld(t, s, seeded(t))
 		who := people(t, s, "anna", "bert", "cleo", "dora")
 		for _, g := range []access.Grant{grant("user", who["anna"], "cluster", w.Clusters[0].ID, policy.Reveal),
 			grant("user", who["bert"], "resource", w.Namespaces[1].ID, policy.Manage), grant("user", who["bert"], "resource", w.Database.ID, policy.Reveal),
@@ -165,7 +171,7 @@ func TestEqualValuesAreThoseThatTheViewerMayRead(t *testing.T) {
 				}
 			}
 			if d := gocmp.Diff(x.want, got); d != "" {
-				t.Errorf("%s, seed %d (-want +got):\n%s", name, seed, d)
+				t.Errorf("%s (-want +got):\n%s", name, d)
 			}
 			w.compareHolders(t, s, name, x.Viewer, got)
 		}

@@ -35,6 +35,8 @@ type HolderQuery struct {
 	Prints []vault.Fingerprint // one at least
 	// Now leaves out all but what holds it now: current versions, and keys of Secrets that are there.
 	Now bool
+	// Unmapped leaves out all but keys that hold it now and are not mapped to an account that the viewer may read.
+	Unmapped bool
 	// Search is part of the name of a place.
 	Search string
 	Limit  int    // 1 to 500; zero means 100
@@ -76,6 +78,9 @@ func (s *Store) Holders(ctx context.Context, v Viewer, q HolderQuery) (Page[Hold
 	}
 	c := v.clause()
 	all := v.also() + `holders AS (` + v.holders(c.prints(q.Prints), q.Now) + `)`
+	if q.Unmapped {
+		c.and(`secret_id <> '' AND gone = 0 AND stage = 'current' AND account_id = ''`)
+	}
 	if q.Search != "" {
 		c.and(like(`at`, c.pattern(q.Search)))
 	}

@@ -678,6 +678,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/leaks/find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Who holds a value, given by itself or by its SHA-256; the search is recorded, the value is not */
+        post: operations["leak.find"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leaks/{leak}/places": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions and keys that hold it or once did */
+        get: operations["leak.places"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leaks/{leak}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Which accounts have to be turned because of it, and in which order */
+        get: operations["leak.plan"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/leaks/{leak}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start the runs of its plan that can be started now */
+        post: operations["leak.rotate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/mappings": {
         parameters: {
             query?: never;
@@ -1767,6 +1835,65 @@ export interface components {
         KeyRotation: {
             active: string;
             items: components["schemas"]["DataKey"][] | null;
+        };
+        Leak: {
+            consumers: components["schemas"]["LeakConsumer"][] | null;
+            consumersNote: string;
+            counts: {
+                [key: string]: number;
+            };
+            id: string;
+            next?: string;
+            partial?: boolean;
+            places: components["schemas"]["Holder"][] | null;
+            /** Format: int64 */
+            total: number;
+        };
+        LeakConsumer: {
+            accountId: string;
+            clusterId: string;
+            clusterName: string;
+            kind: string;
+            name: string;
+            namespace: string;
+            /** Format: date-time */
+            seenAt: string;
+        };
+        LeakPlan: {
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            id: string;
+            partial?: boolean;
+            steps: components["schemas"]["LeakStep"][] | null;
+            unmapped: components["schemas"]["Holder"][] | null;
+            /** Format: int64 */
+            unmappedTotal: number;
+        };
+        LeakQuery: {
+            sha256?: string;
+            value?: string;
+        };
+        LeakStep: {
+            accountId: string;
+            accountName: string;
+            /** @enum {string} */
+            action: "turn" | "waits" | "runs" | "skip" | "started" | "refused";
+            after?: string[] | null;
+            /** Format: int64 */
+            clusters: number;
+            cure?: string;
+            /** Format: int64 */
+            keys: number;
+            /** Format: int64 */
+            namespaces: number;
+            /** Format: int64 */
+            order?: number;
+            reason: string;
+            resourceId: string;
+            resourceName: string;
+            resourceType: string;
+            run?: string;
         };
         Login: {
             name: string;
@@ -4735,6 +4862,145 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "leak.find": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LeakQuery"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Leak"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "leak.places": {
+        parameters: {
+            query?: {
+                /** @description part of the place's name */
+                q?: string;
+                /** @description rows on a page; 100 if not given */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id */
+                leak: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageHolder"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "leak.plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description id */
+                leak: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeakPlan"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "leak.rotate": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description id */
+                leak: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Accepted */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeakPlan"];
+                };
             };
             /** @description Error */
             default: {
