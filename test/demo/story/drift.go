@@ -72,6 +72,51 @@ func provedChange(ctx context.Context, s *Stage) (string, error) {
 	return "kubectl reads what is revealed; the old value is version 1", err
 }
 
+// healSecret changes a mapped key with kubectl, where Keyturn was told that the vault is right, and waits for it to be put back.
+func healSecret(ctx context.Context, s *Stage) error {
+	if _, err := s.admin(ctx, "conflict", "policy", "east/shop/db", "vault-wins"); err != nil {
+		return err
+	}
+	wrong := rand.Text()
+	s.secrets = append(s.secrets, wrong)
+	patch := fmt.Sprintf(`{"stringData":{"password":%q}}`, wrong)
+	if _, err := s.sites[0].kubectl(ctx, "", "-n", "shop", "patch", "secret", "db", "--type", "merge", "-p", patch); err != nil {
+		return err
+	}
+	return s.followed(ctx, func() (bool, error) {
+		o, err := s.sites[0].secret(ctx, "shop", "db")
+		if err != nil {
+			return false, err
+		}
+		got, err := value(o, "password")
+		return got != wrong, err
+	})
+}
+
+// provedHeal compares what kubectl reads with the account's password, and looks for who had changed it.
+func provedHeal(ctx context.Context, s *Stage) (string, error) {
+	o, err := s.sites[0].secret(ctx, "shop", "db")
+	if err != nil {
+		return "", err
+	}
+	got, err := value(o, "password")
+	if err != nil {
+		return "", err
+	}
+	want, err := s.admin(ctx, "account", "reveal", appAccount)
+	if err != nil {
+		return "", err
+	}
+	if got != want {
+		return "", errors.New("kubectl reads another password than the account's")
+	}
+	said, err := s.admin(ctx, "audit", "list", "--action", "secret.heal", "-o", "json")
+	if err == nil && !strings.Contains(said, "kubectl-patch") {
+		err = errors.New("the audit log does not say who had changed it")
+	}
+	return "kubectl reads the account's password; the log names kubectl-patch", err
+}
+
 func deleteSecret(ctx context.Context, s *Stage) error {
 	if _, err := s.sites[0].kubectl(ctx, "", "-n", "shop", "delete", "secret", "feature-flags"); err != nil {
 		return err

@@ -35,6 +35,7 @@ func steps() []step {
 		{"account reset turns the key and restarts what reads it", resetAccount, provedReset},
 		{"account versions and reveal give the new and the old value", lookAtVersions, provedVersions},
 		{"A Secret changed with kubectl is a new version at once", changeSecret, provedChange},
+		{"Where the vault wins, a changed password is put back", healSecret, provedHeal},
 		{"A Secret is deleted with kubectl; Keyturn keeps its values", deleteSecret, provedTombstone},
 		{"A plain user in a group is granted one account to view", grantView, provedGrant},
 		{"audit list shows who did what, and that he was refused", listAudit, provedList},
