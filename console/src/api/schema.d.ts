@@ -2892,6 +2892,7 @@ export interface components {
             /** Format: int64 */
             minLength: number;
             name: string;
+            ofCluster: boolean;
             overlap: boolean;
             overlapByReconcile: boolean;
             reconcile: boolean;
