@@ -74,6 +74,7 @@ type Type struct {
 	OverlapByReconcile bool   `json:"overlapByReconcile"`
 	Alternating        bool   `json:"alternating"` // two accounts can be one object that takes turns: their rights can be compared
 	Inside             bool   `json:"inside"`      // can be reached through a cluster
+	OfCluster          bool   `json:"ofCluster"`   // is the ServiceAccounts of a cluster's namespace, which makes the values
 	MinLength          int    `json:"minLength"`
 	MaxLength          int    `json:"maxLength,omitempty"`
 	Alphabet           string `json:"alphabet,omitempty"`

@@ -453,7 +453,7 @@ func wireTypes(registry *target.Registry) []client.Type {
 	out := make([]client.Type, len(specs))
 	for i, s := range specs {
 		out[i] = client.Type{Type: s.Type, Name: s.Name, Description: s.Description, Verify: s.Capabilities.Verify, Change: s.Capabilities.Change,
-			Reconcile: s.Capabilities.Reconcile, Overlap: s.Capabilities.Overlap, OverlapByReconcile: s.Capabilities.OverlapByReconcile, Alternating: s.Capabilities.Compare, Inside: types{registry}.CanBeInside(s.Type), Fields: []client.Field{},
+			Reconcile: s.Capabilities.Reconcile, Overlap: s.Capabilities.Overlap, OverlapByReconcile: s.Capabilities.OverlapByReconcile, Alternating: s.Capabilities.Compare, Inside: types{registry}.CanBeInside(s.Type), OfCluster: types{registry}.IsOfCluster(s.Type), Fields: []client.Field{},
 			MinLength: s.Limits.MinLength, MaxLength: s.Limits.MaxLength, Alphabet: s.Limits.Alphabet}
 		for _, f := range s.Fields {
 			out[i].Fields = append(out[i].Fields, client.Field{Name: f.Name, Label: f.Label, Help: f.Help, Required: f.Required, Default: f.Default,

@@ -3019,6 +3019,7 @@ export interface components {
             /** Format: int64 */
             minLength: number;
             name: string;
+            ofCluster: boolean;
             overlap: boolean;
             overlapByReconcile: boolean;
             reconcile: boolean;

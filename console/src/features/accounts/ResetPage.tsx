@@ -11,11 +11,10 @@ import { usePreferences } from '../../ui/preferences'
 import { ProblemView } from '../../ui/ProblemView'
 import { textOf, useAddress } from '../resources/address'
 import { fieldError } from '../resources/fields'
-import { useRead } from '../resources/named'
 import { Offer } from '../../ui/Offer'
 import parts from '../resources/parts.module.css'
 import { accountPlace } from '../resources/PlaceLink'
-import { readTypes } from '../resources/resource'
+import { useType } from '../resources/resource'
 import { Loaded } from '../resources/Waiting'
 import { type Account, crumbs, sourceWord, useAccount, useVersions } from './account'
 import classes from './account.module.css'
@@ -56,10 +55,11 @@ function Form({ account }: { account: Account }) {
   const [way, setWay] = useState<ResetWay>(named === undefined ? 'generate' : 'version')
   const [recipe, setRecipe] = useState<Recipe>(standardRecipe)
   const versions = useVersions(account.id)
-  const types = useRead([...keys.lists('resource'), 'types'], (signal) => readTypes(api, signal))
-  const limits = types.data?.find(({ type }) => type === account.resourceType)
+  const type = useType(account.resourceType)
+  // The cluster makes the value of such an account: there is nothing to type, and no rule for it.
+  const issued = type?.ofCluster ?? false
   const { busy, problem, onSubmit } = useForm(async (field) => {
-    const body = way === 'generate' ? { policy: policyOf(recipe) } : way === 'type' ? { value: field('value') } : { version: Number(named) }
+    const body = way === 'generate' ? (issued ? {} : { policy: policyOf(recipe) }) : way === 'type' ? { value: field('value') } : { version: Number(named) }
     const run = bodyOf(await api.POST('/api/v1/accounts/{account}/reset', { params: { path: { account: account.id } }, body }))
     void client.invalidateQueries({ queryKey: keys.one('account', account.id) })
     void client.invalidateQueries({ queryKey: ['run'] })
@@ -72,9 +72,10 @@ function Form({ account }: { account: Account }) {
       <fieldset className={classes.choice}>
         <legend>New value</legend>
         <Radio.Group aria-label="New value" value={way} onChange={(next) => setWay(next as ResetWay)}>
-          <Group gap="lg">{ways.map(({ value, label }) => <Radio key={value} value={value} label={label} classNames={{ radio: classes.radio }} />)}</Group>
+          <Group gap="lg">{ways.filter(({ value }) => !issued || value !== 'type').map(({ value, label }) => <Radio key={value} value={value} label={issued && value === 'generate' ? 'Have the cluster issue another token' : label} classNames={{ radio: classes.radio }} />)}</Group>
         </Radio.Group>
-        {way === 'generate' && <Generate recipe={recipe} onChange={setRecipe} least={limits?.minLength ?? 1} most={Math.min(limits?.maxLength || longest, longest)} problem={problem} />}
+        {way === 'generate' && issued && <p className={parts.note}>In a Secret of a new name, which all that names the old one is told. The old token ends with its Secret.</p>}
+        {way === 'generate' && !issued && <Generate recipe={recipe} onChange={setRecipe} least={type?.minLength ?? 1} most={Math.min(type?.maxLength || longest, longest)} problem={problem} />}
         {way === 'type' && (
           <PasswordInput name="value" label="Value" description="It goes straight to the server and is not kept here." required withAsterisk={false} autoComplete="new-password" error={fieldError(problem, 'value')} />
         )}

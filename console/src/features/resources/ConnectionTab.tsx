@@ -22,6 +22,8 @@ import { kubernetes, readTypes, type Resource } from './resource'
 import { SettingsFields } from './SettingsFields'
 import { Loaded } from './Waiting'
 import { PlaceLink } from './PlaceLink'
+import { throughOf, type Way, wayOf, wayText } from './way'
+import { WayFields } from './WayFields'
 
 /** How Keyturn reaches a resource. What a fetch made is the cluster's to change. */
 export function ConnectionTab({ resource }: { resource: Resource }) {
@@ -47,7 +49,10 @@ export function ConnectionTab({ resource }: { resource: Resource }) {
       {resource.through && (
         <Facts>
           <Fact label="Reached through">
-            <bdi>{resource.through.place}</bdi> in <bdi>{resource.through.clusterName ?? 'a cluster that you do not see'}</bdi>
+            <bdi>{resource.through.place}</bdi> in{' '}
+            {resource.through.clusterName && !resource.through.clusterRemoved
+              ? <PlaceLink place={{ to: '/clusters/$cluster', params: { cluster: resource.through.clusterName } }}><bdi>{resource.through.clusterName}</bdi></PlaceLink>
+              : <bdi>{resource.through.clusterName ?? 'a cluster that you do not see'}</bdi>}
             {resource.through.clusterRemoved && ' (removed)'}
           </Fact>
         </Facts>
@@ -62,7 +67,7 @@ export function ConnectionTab({ resource }: { resource: Resource }) {
 /** What the form holds, as text. None of it is a secret. */
 type Values = Readonly<Record<string, string>>
 
-const valuesOf = ({ name, settings, reconcileAccountId }: Resource): Values => ({ ...settings, name, reconcileAccountId: reconcileAccountId ?? '' })
+const valuesOf = ({ name, settings, reconcileAccountId, through }: Resource): Values => ({ ...settings, name, reconcileAccountId: reconcileAccountId ?? '', way: wayText(wayOf({ through })) })
 
 function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'] | undefined }) {
   const api = useApi()
@@ -75,13 +80,15 @@ function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'
   // What the fields began with. A newer one that an event brings is not taken silently: the save is refused, and both are shown.
   const [base, setBase] = useState(resource)
   const [start, setStart] = useState({ values: valuesOf(resource), round: 0 })
-  const [conflict, setConflict] = useState<{ fields: Contested[]; mine: Values; theirs: Values }>()
+  const [conflict, setConflict] = useState<{ fields: Contested[]; mine: Values; theirs: Values; ways: ReadonlyMap<string, Way> }>()
   const form = useRef<HTMLFormElement>(null)
   const [reconciler, setReconciler] = useState(resource.reconcileAccountId ?? '')
+  const [way, setWay] = useState(wayOf(resource))
   const fields = type?.fields ?? []
   /** Draws the fields anew with what is in them, but for some. */
-  const put = (typed: Values, part: Values) => {
+  const put = (typed: Values, part: Values, ways: ReadonlyMap<string, Way>) => {
     if ('reconcileAccountId' in part) setReconciler(part['reconcileAccountId'] ?? '')
+    if ('way' in part) setWay(ways.get(part['way'] ?? ''))
     setStart(({ round }) => ({ values: { ...typed, ...part }, round: round + 1 }))
   }
   const typedNow = (): Values => {
@@ -93,23 +100,27 @@ function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'
     const now = bodyOf(await api.GET('/api/v1/resources/{resource}', { params: { path: { resource: resource.id } } }))
     const [was, theirs] = [valuesOf(base), valuesOf(now)]
     const nameOf = (id = '') => accounts.data?.find((account) => account.id === id)?.name ?? id
-    const labels = [{ name: 'name', label: 'Name' }, ...fields, ...(type?.reconcile ? [{ name: 'reconcileAccountId', label: 'Reconcile account' }] : [])]
+    const ways = new Map([way, wayOf(now)].map((one) => [wayText(one), one]))
+    const labels = [{ name: 'name', label: 'Name' }, ...fields, { name: 'way', label: 'Reached' }, ...(type?.reconcile ? [{ name: 'reconcileAccountId', label: 'Reconcile account' }] : [])]
     const both = contested(labels.map(({ name: key, label }) => {
       const text = (values: Values) => (key === 'reconcileAccountId' ? nameOf(values[key]) : (values[key] ?? fields.find(({ name }) => name === key)?.default ?? ''))
       return { key, label, base: text(was), mine: text(mine), theirs: text(theirs) }
     }))
     client.setQueryData(keys.one('resource', resource.id), now)
     setBase(now)
-    setConflict({ fields: both, mine, theirs })
-    put(mine, Object.fromEntries(both.filter((field) => firstSide(field) === 'theirs').map(({ key }) => [key, theirs[key] ?? ''])))
+    setConflict({ fields: both, mine, theirs, ways })
+    put(mine, Object.fromEntries(both.filter((field) => firstSide(field) === 'theirs').map(({ key }) => [key, theirs[key] ?? ''])), ways)
   }
   const { busy, problem, onSubmit } = useForm(async (field) => {
     const name = field('name').trim()
-    const mine = { ...typedNow(), reconcileAccountId: reconciler }
+    const mine = { ...typedNow(), reconcileAccountId: reconciler, way: wayText(way) }
     try {
       const { data } = await api.PATCH('/api/v1/resources/{resource}', {
         params: { path: { resource: resource.id }, header: { ...ifMatch(`"${base.rev}"`) } },
-        body: { name, settings: settingsOf(fields, field), reconcileAccountId: reconciler },
+        body: {
+          name, settings: settingsOf(fields, field), reconcileAccountId: reconciler,
+          ...(wayText(way) !== wayText(wayOf(base)) && { through: throughOf(way) }),
+        },
       })
       client.setQueryData(keys.one('resource', resource.id), data)
       if (data) setBase(data)
@@ -131,11 +142,12 @@ function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'
           <BothSides
             key={base.rev}
             fields={conflict.fields}
-            onChoose={(key, side) => put(typedNow(), { [key]: (side === 'mine' ? conflict.mine : conflict.theirs)[key] ?? '' })}
+            onChoose={(key, side) => put(typedNow(), { [key]: (side === 'mine' ? conflict.mine : conflict.theirs)[key] ?? '' }, conflict.ways)}
           />
         )}
         <TextInput key={`name ${start.round}`} name="name" label="Name" defaultValue={start.values['name']} required withAsterisk={false} readOnly={!may?.allowed} autoComplete="off" autoCapitalize="none" spellCheck={false} error={fieldError(problem, 'name')} />
         <SettingsFields key={start.round} fields={fields} values={start.values} problem={problem} readOnly={!may?.allowed} />
+        {type && <WayFields type={type} way={way} onChange={setWay} problem={problem} readOnly={!may?.allowed} />}
         {type?.reconcile && (
           <Select
             label="Reconcile account"

@@ -7,7 +7,7 @@ import { useForm } from '../../ui/form'
 import { ProblemView } from '../../ui/ProblemView'
 import { fieldError } from './fields'
 import classes from './parts.module.css'
-import type { Resource } from './resource'
+import { type Resource, useType } from './resource'
 import { accountPlace } from './PlaceLink'
 
 /** The dialog that makes an account on a resource and opens its page. */
@@ -23,6 +23,7 @@ function Form({ resource, onClose }: { resource: Resource; onClose: () => void }
   const api = useApi()
   const client = useQueryClient()
   const navigate = useNavigate()
+  const ofCluster = useType(resource.type)?.ofCluster
   const { busy, problem, onSubmit } = useForm(async (field) => {
     const value = field('value')
     const made = bodyOf(
@@ -39,9 +40,9 @@ function Form({ resource, onClose }: { resource: Resource; onClose: () => void }
     <form onSubmit={onSubmit}>
       <Stack gap="md">
         {problem && <ProblemView problem={problem} />}
-        <TextInput name="name" label="Name" description="The login's name on the system." required withAsterisk={false} maxLength={253} autoComplete="off" autoCapitalize="none" spellCheck={false} data-autofocus error={fieldError(problem, 'name')} />
-        <PasswordInput name="value" label="Password" description="The one that works now. It may be left out: a Secret key or a reset then gives the first." autoComplete="new-password" error={fieldError(problem, 'value')} />
-        <p className={classes.note}>The system itself is not touched.</p>
+        <TextInput name="name" label="Name" description={ofCluster ? 'The ServiceAccount’s name.' : 'The login’s name on the system.'} required withAsterisk={false} maxLength={253} autoComplete="off" autoCapitalize="none" spellCheck={false} data-autofocus error={fieldError(problem, 'name')} />
+        {!ofCluster && <PasswordInput name="value" label="Password" description="The one that works now. It may be left out: a Secret key or a reset then gives the first." autoComplete="new-password" error={fieldError(problem, 'value')} />}
+        <p className={classes.note}>{ofCluster ? 'The cluster makes its tokens. Associate the key token of its Secret next: that token becomes the account’s value.' : 'The system itself is not touched.'}</p>
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>Cancel</Button>
           <Button type="submit" loading={busy}>Make the account</Button>

@@ -11,6 +11,8 @@ import { useRead } from './named'
 import classes from './parts.module.css'
 import { readTypes } from './resource'
 import { SettingsFields } from './SettingsFields'
+import { throughOf, type Way } from './way'
+import { WayFields } from './WayFields'
 import { Loaded } from './Waiting'
 import { resourcePlace } from './PlaceLink'
 
@@ -30,11 +32,17 @@ function Form({ types, onClose }: { types: readonly Schemas['Type'][]; onClose: 
   const client = useQueryClient()
   const navigate = useNavigate()
   const [chosen, setChosen] = useState(types[0]?.type ?? '')
+  const [way, setWay] = useState<Way>()
   const type = types.find((one) => one.type === chosen)
+  const choose = (next: string | null) => {
+    setChosen(next ?? chosen)
+    // What is inside of a cluster is said in other words for each type.
+    setWay(undefined)
+  }
   const { busy, problem, onSubmit } = useForm(async (field) => {
     const name = field('name').trim()
     const settings = settingsOf(type?.fields ?? [], field)
-    const made = bodyOf(await api.POST('/api/v1/resources', { body: { name, type: chosen, settings } }))
+    const made = bodyOf(await api.POST('/api/v1/resources', { body: { name, type: chosen, settings, ...(way && { through: throughOf(way) }) } }))
     void client.invalidateQueries({ queryKey: keys.lists('resource') })
     await navigate(resourcePlace(made.name) as never)
   })
@@ -43,9 +51,10 @@ function Form({ types, onClose }: { types: readonly Schemas['Type'][]; onClose: 
       <Stack gap="md">
         {problem && <ProblemView problem={problem} />}
         <TextInput name="name" label="Name" required withAsterisk={false} maxLength={253} autoComplete="off" autoCapitalize="none" spellCheck={false} autoFocus data-autofocus error={fieldError(problem, 'name')} />
-        <Select label="Type" data={types.map((one) => ({ value: one.type, label: one.name }))} value={chosen} onChange={(next) => setChosen(next ?? chosen)} allowDeselect={false} />
+        <Select label="Type" data={types.map((one) => ({ value: one.type, label: one.name }))} value={chosen} onChange={choose} allowDeselect={false} />
         {type && <p className={classes.note}>{type.description}</p>}
         {type && <SettingsFields key={type.type} fields={type.fields ?? []} values={{}} problem={problem} />}
+        {type && <WayFields type={type} way={way} onChange={setWay} problem={problem} />}
         <Group justify="flex-end" gap="sm">
           <Button variant="default" onClick={onClose}>Cancel</Button>
           <Button type="submit" loading={busy}>Make the resource</Button>

@@ -58,7 +58,7 @@ function Shown({ resource }: { resource: Resource }) {
       <PageHead
         title={resource.name}
         above={[{ label: 'Resources', to: '/resources' }]}
-        state={<><span>{resource.type}</span><StateCounts object={isKube ? 'key' : 'account'} counts={resource.states} /></>}
+        state={<><span>{resource.type}</span>{resource.through && <span>through <bdi>{resource.through.clusterName ?? 'a cluster that you do not see'}</bdi></span>}<StateCounts object={isKube ? 'key' : 'account'} counts={resource.states} /></>}
         actions={!isKube && <Offer may={resource.can?.['createAccount']} variant="filled" onClick={add}>New account</Offer>}
       >
         {resourceAnswer(resource)}

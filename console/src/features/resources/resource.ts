@@ -1,7 +1,8 @@
+import { keys } from '../../api/keys'
 import { type StateObject, type StateOf, states } from '../../api/states'
 import { type Api, bodyOf, type Schemas, useApi } from '../../app/api'
 import type { ListPage } from '../../app/list'
-import { type Named, useNamed } from './named'
+import { type Named, useNamed, useRead } from './named'
 
 export type Resource = Schemas['Resource']
 
@@ -24,6 +25,12 @@ export function useResource(name: string): Named<Resource> {
 /** The types of system that accounts can be on. They are the server's and do not change while it runs. */
 export async function readTypes(api: Api, signal: AbortSignal): Promise<Schemas['Type'][]> {
   return bodyOf(await api.GET('/api/v1/types', { signal })).items ?? []
+}
+
+/** The type of a resource; undefined until it is known, and for one that this server does not have. */
+export function useType(name: string, enabled = true): Schemas['Type'] | undefined {
+  const api = useApi()
+  return useRead([...keys.lists('resource'), 'types'], (signal) => readTypes(api, signal), enabled).data?.find(({ type }) => type === name)
 }
 
 const tones = ['danger', 'warn', 'unverified', 'progress', 'ok', 'neutral']
