@@ -198,6 +198,7 @@ func (s *Server) addAccount(ctx context.Context, c call, in *newAccountIn) (*ans
 // resourceVerbs are what can be done with a resource.
 var resourceVerbs = map[string]policy.Operation{
 	"update": policy.ResourceUpdate, "delete": policy.ResourceDelete, "createAccount": policy.AccountCreate, "share": policy.GrantCreate,
+	"onDrift": policy.ResourceUpdate,
 }
 
 // resourceOf takes the name of the reconcile account, empty if the actor may not know of it.
@@ -208,6 +209,8 @@ func resourceOf(actor identity.Actor, row store.ResourceRow, reconciler string, 
 	can := canOf(actor, policy.Object{Kind: access.Resource, ID: row.ID, Level: row.Level}, resourceVerbs)
 	if row.Type == inventory.TypeKubernetes {
 		notNow(can, "A fetch made this resource and keeps it", "update", "createAccount")
+	} else {
+		delete(can, "onDrift") // nothing there drifts
 	}
 	return client.Resource{
 		ID: row.ID, Name: row.Name, Type: row.Type, ClusterID: row.ClusterID, ClusterName: row.ClusterName, Removed: row.ClusterRemoved, Namespace: row.Namespace,

@@ -4,7 +4,7 @@ const shortcuts: readonly [string, string][] = [
   ['Ctrl K', 'search, or jump to a page or an object'],
   ['?', 'this list'],
   ['/', 'filter the list'],
-  ['g, then a letter', 'o overview, c clusters, s Secrets, r resources, u runs, d schedule, p policies, a audit'],
+  ['g, then a letter', 'o overview, c clusters, s Secrets, r resources, u runs, d schedule, p policies, i conflicts, a audit'],
   ['j, k or arrows', 'next, previous row'],
   ['x', 'select the row'],
   ['Enter', 'open the row'],

@@ -29,6 +29,7 @@ const entryOf: readonly [EntryKey, string][] = [
   ['runs', 'run.list'],
   ['schedule', 'account.list'],
   ['policies', 'policy.list'],
+  ['conflicts', 'conflict.list'],
   ['audit', 'audit.list'],
 ]
 
@@ -53,6 +54,12 @@ export function Inside() {
     queryKey: keys.counts('run'),
     queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/runs', { params: { query: { limit: 1 } }, signal })).counts ?? {},
     enabled: who.data !== undefined,
+  })
+  const waits = useQuery({
+    queryKey: keys.counts('conflict'),
+    queryFn: async ({ signal }) => bodyOf(await api.GET('/api/v1/conflicts', { params: { query: { limit: 1 } }, signal })).counts ?? {},
+    // An auditor sees what waits for others.
+    enabled: who.data?.can['conflict.list']?.allowed === true && who.data.user.role !== 'auditor',
   })
   const onStay = useCallback(async () => {
     await client.refetchQueries({ queryKey: keys.one('session', 'mine') })
@@ -79,6 +86,7 @@ export function Inside() {
           watch={watch}
           user={{ name: session.user.name }}
           visible={visible}
+          waiting={{ conflicts: (waits.data?.['open'] ?? 0) + (waits.data?.['stopped'] ?? 0) }}
           running={(running.data?.['running'] ?? 0) + (running.data?.['queued'] ?? 0)}
           idleUntil={session.idleUntil === undefined ? undefined : Date.parse(session.idleUntil)}
           onStay={onStay}

@@ -31,6 +31,7 @@ export const pages = [
   ['/policies/new', lazyRouteComponent(() => import('../features/policies/NewPolicyPage').catch(missing), 'NewPolicyPage')],
   ['/policies/$policy', lazyRouteComponent(() => import('../features/policies/PolicyPage').catch(missing), 'PolicyPage')],
   ['/policies/$policy/edit', lazyRouteComponent(() => import('../features/policies/EditPolicyPage').catch(missing), 'EditPolicyPage')],
+  ['/conflicts', lazyRouteComponent(() => import('../features/conflicts/ConflictsPage').catch(missing), 'ConflictsPage')],
   ['/restore', lazyRouteComponent(() => import('../features/restore/RestorePage').catch(missing), 'RestorePage')],
   ['/audit', lazyRouteComponent(() => import('../features/audit/AuditPage').catch(missing), 'AuditPage')],
   ['/audit/$event', lazyRouteComponent(() => import('../features/audit/EventPage').catch(missing), 'EventPage')],

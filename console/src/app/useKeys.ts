@@ -3,7 +3,7 @@ import { useEffect } from 'react'
 import { usePreferences } from '../ui/preferences'
 
 /** Where `g` and a letter lead. */
-export const jumps: Readonly<Record<string, string>> = { o: '/', c: '/clusters', s: '/secrets', r: '/resources', u: '/runs', d: '/schedule', p: '/policies', a: '/audit' }
+export const jumps: Readonly<Record<string, string>> = { o: '/', c: '/clusters', s: '/secrets', r: '/resources', u: '/runs', d: '/schedule', p: '/policies', i: '/conflicts', a: '/audit' }
 
 const pairMs = 1500
 

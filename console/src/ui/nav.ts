@@ -2,6 +2,7 @@ import {
   IconCalendarTime,
   IconDatabase,
   IconFileSearch,
+  IconGitMerge,
   IconKey,
   IconLayoutDashboard,
   IconPlayerPlay,
@@ -11,7 +12,7 @@ import {
   type TablerIcon,
 } from '@tabler/icons-react'
 
-export type EntryKey = 'overview' | 'clusters' | 'secrets' | 'resources' | 'runs' | 'schedule' | 'policies' | 'audit' | 'settings'
+export type EntryKey = 'overview' | 'clusters' | 'secrets' | 'resources' | 'runs' | 'schedule' | 'policies' | 'conflicts' | 'audit' | 'settings'
 
 export interface Entry {
   key: EntryKey
@@ -44,6 +45,7 @@ export const railGroups: readonly EntryGroup[] = [
       { key: 'policies', label: 'Policies', to: '/policies', icon: IconRuler2 },
     ],
   },
+  { label: 'Inbox', entries: [{ key: 'conflicts', label: 'Conflicts', to: '/conflicts', icon: IconGitMerge }] },
   { label: 'Insight', entries: [{ key: 'audit', label: 'Audit', to: '/audit', icon: IconFileSearch }] },
 ]
 

@@ -16,6 +16,7 @@ import { ProblemView } from '../../ui/ProblemView'
 import { State } from '../../ui/State'
 import { Time } from '../../ui/Time'
 import { PlaceLink, resourcePlace } from '../resources/PlaceLink'
+import { DriftPolicy } from '../conflicts/DriftPolicy'
 import type { Report } from './check'
 import classes from './Cluster.module.css'
 import { Followed } from './ClusterState'
@@ -120,6 +121,7 @@ export function ConnectionTab({ cluster }: { cluster: Cluster }) {
           <Fact label="Connected"><Time at={cluster.createdAt} /></Fact>
         </Facts>
         <div><Offer variant="default" may={may(cluster, 'update')} loading={busy} onClick={() => void test()}>Test now</Offer></div>
+        {cluster.state !== 'removed' && <DriftPolicy of="cluster" object={cluster} may={may(cluster, 'update')} />}
       </Stack>
       {(busy || report || problem) && (
         <div>

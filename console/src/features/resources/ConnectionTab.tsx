@@ -14,6 +14,7 @@ import { ProblemView } from '../../ui/ProblemView'
 import { useToast } from '../../ui/say'
 import { type Contested, contested, firstSide } from '../../ui/sides'
 import { Time } from '../../ui/Time'
+import { DriftPolicy } from '../conflicts/DriftPolicy'
 import { fieldError, settingsOf } from './fields'
 import { useRead } from './named'
 import { Offer } from '../../ui/Offer'
@@ -32,16 +33,19 @@ export function ConnectionTab({ resource }: { resource: Resource }) {
   const types = useRead([...keys.lists('resource'), 'types'], (signal) => readTypes(api, signal), !isKube)
   if (isKube) {
     return (
-      <Facts>
-        <Fact label="Cluster">
-          {resource.clusterRemoved || !resource.clusterName
-            ? `${resource.clusterName || 'not known'} (removed)`
-            : <PlaceLink place={{ to: '/clusters/$cluster', params: { cluster: resource.clusterName } }}><bdi>{resource.clusterName}</bdi></PlaceLink>}
-        </Fact>
-        <Fact label="Namespace"><bdi>{resource.namespace}</bdi></Fact>
-        <Fact label="Made"><Time at={resource.createdAt} /></Fact>
-        <Fact label="Changed on">the cluster’s page; this resource has no settings of its own</Fact>
-      </Facts>
+      <>
+        <Facts>
+          <Fact label="Cluster">
+            {resource.clusterRemoved || !resource.clusterName
+              ? `${resource.clusterName || 'not known'} (removed)`
+              : <PlaceLink place={{ to: '/clusters/$cluster', params: { cluster: resource.clusterName } }}><bdi>{resource.clusterName}</bdi></PlaceLink>}
+          </Fact>
+          <Fact label="Namespace"><bdi>{resource.namespace}</bdi></Fact>
+          <Fact label="Made"><Time at={resource.createdAt} /></Fact>
+          <Fact label="Changed on">the cluster’s page; this resource has no settings of its own but the next</Fact>
+        </Facts>
+        {!resource.clusterRemoved && <DriftPolicy of="resource" object={resource} may={resource.can?.['onDrift']} />}
+      </>
     )
   }
   return (

@@ -12,6 +12,8 @@ import classes from '../resources/parts.module.css'
 import { PlaceLink, resourcePlace } from '../resources/PlaceLink'
 import { StateWord } from '../resources/StateCounts'
 import { Loaded } from '../resources/Waiting'
+import { DriftPolicy } from '../conflicts/DriftPolicy'
+import { SecretConflict } from '../conflicts/SecretConflict'
 import { Download } from './Download'
 import { type Secret, secretAnswer } from './secret'
 import { Trouble } from './Trouble'
@@ -70,6 +72,7 @@ function Shown({ secret }: { secret: Secret }) {
       >
         <p>{secretAnswer(secret)}</p>
       </PageHead>
+      <SecretConflict secret={secret.id} differs={secret.state === 'conflict' || secret.state === 'drift'} />
       <Tabs label={`${secret.namespace}/${secret.name}`} tabs={tabs} current={current} />
       {tab === 'keys' && <SecretKeys secret={secret} />}
       {tab === 'versions' && <SecretVersions id={secret.id} />}
@@ -81,18 +84,21 @@ function Shown({ secret }: { secret: Secret }) {
 function SecretFacts({ secret }: { secret: Secret }) {
   const labels = Object.entries(secret.labels ?? {})
   return (
-    <Facts>
-      <Fact label="Cluster"><PlaceLink place={{ to: '/clusters/$cluster', params: { cluster: secret.clusterName } }}><bdi>{secret.clusterName}</bdi></PlaceLink></Fact>
-      <Fact label="Resource"><PlaceLink place={resourcePlace(secret.resourceName)}><bdi>{secret.resourceName}</bdi></PlaceLink></Fact>
-      <Fact label="Type">{secret.type}</Fact>
-      <Fact label="Immutable">{secret.immutable ? 'yes: its values cannot be changed in the cluster' : 'no'}</Fact>
-      <Fact label="Size">at most {bytes(secret.size)}</Fact>
-      <Fact label="Labels">{labels.length === 0 ? 'none' : labels.map(([name, value]) => <div key={name}><code><bdi>{name}={value}</bdi></code></div>)}</Fact>
-      <Fact label="UID"><code>{secret.uid}</code></Fact>
-      <Fact label="Resource version"><code>{secret.resourceVersion}</code></Fact>
-      <Fact label="Last seen"><Time at={secret.seenAt} as="exact" /></Fact>
-      {secret.deletedAt && <Fact label="Deleted in the cluster"><Time at={secret.deletedAt} as="exact" /></Fact>}
-    </Facts>
+    <>
+      <Facts>
+        <Fact label="Cluster"><PlaceLink place={{ to: '/clusters/$cluster', params: { cluster: secret.clusterName } }}><bdi>{secret.clusterName}</bdi></PlaceLink></Fact>
+        <Fact label="Resource"><PlaceLink place={resourcePlace(secret.resourceName)}><bdi>{secret.resourceName}</bdi></PlaceLink></Fact>
+        <Fact label="Type">{secret.type}</Fact>
+        <Fact label="Immutable">{secret.immutable ? 'yes: its values cannot be changed in the cluster' : 'no'}</Fact>
+        <Fact label="Size">at most {bytes(secret.size)}</Fact>
+        <Fact label="Labels">{labels.length === 0 ? 'none' : labels.map(([name, value]) => <div key={name}><code><bdi>{name}={value}</bdi></code></div>)}</Fact>
+        <Fact label="UID"><code>{secret.uid}</code></Fact>
+        <Fact label="Resource version"><code>{secret.resourceVersion}</code></Fact>
+        <Fact label="Last seen"><Time at={secret.seenAt} as="exact" /></Fact>
+        {secret.deletedAt && <Fact label="Deleted in the cluster"><Time at={secret.deletedAt} as="exact" /></Fact>}
+      </Facts>
+      {!secret.deletedAt && <DriftPolicy of="secret" object={{ ...secret, name: `${secret.namespace}/${secret.name}` }} may={secret.can?.['onDrift']} />}
+    </>
   )
 }
 
