@@ -142,7 +142,11 @@ func resourceAndAccountRoutes(c *Client) routes {
 			_, err := c.Secrets(ctx, SecretFilter{ListOptions: ListOptions{Offset: 10}, Namespace: "n"})
 			return err
 		},
-		"GET /secrets/s":           func(ctx context.Context) error { _, err := c.Secret(ctx, "s"); return err },
+		"GET /secrets/s": func(ctx context.Context) error { _, err := c.Secret(ctx, "s"); return err },
+		"GET /secrets/s/versions?limit=5": func(ctx context.Context) error {
+			_, err := c.SecretVersions(ctx, "s", VersionFilter{Limit: 5})
+			return err
+		},
 		"POST /secrets/s/download": func(ctx context.Context) error { _, err := c.Download(ctx, "s"); return err },
 	}
 }

@@ -18,6 +18,7 @@ import (
 type Objects interface {
 	ResourceReader
 	CredentialReader
+	HistoryReader
 }
 
 // ResourceReader reads resources.

@@ -12,6 +12,7 @@ func (s *Server) register() {
 	s.resourceOps()
 	s.accountOps()
 	s.secretOps()
+	s.secretHistoryOps()
 	s.mappingOps()
 	s.conflictOps()
 	s.planOps()

@@ -96,7 +96,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		fetches = &jobs.Worker{Name: "fetch", Due: s.store.DueFetches, Do: frugal(fetcher.Run), Slots: fetchSlots, Every: dueEvery, Log: s.log}
 		follow  = &inventory.Follow{Fetcher: fetcher, Store: s.store, Remotes: clusters, Compare: frugal(fetcher.Run), Every: s.cfg.CompareEvery, Lease: watchLease}
 		watches = &jobs.Worker{Name: "watch", Due: s.store.DueWatches, Do: follow.Run, Slots: watchSlots, Every: dueEvery, Log: s.log}
-		healer  = &inventory.Healer{Store: s.store, Vault: ring, Clusters: clusters, Saw: fetcher.Saw, Owner: owner, Lease: lease}
+		healer  = &inventory.Healer{Store: s.store, Vault: ring, Clusters: clusters, Saw: fetcher.Saw, Expected: fetcher.Expected, Owner: owner, Lease: lease}
 		heals   = &jobs.Worker{Name: "conflict", Due: s.store.DueConflicts, Do: healer.Do, Slots: healSlots, Every: dueEvery, Log: s.log}
 		timed   = s.timed(plans, tries)
 		connect = &inventory.Connections{Store: rows, Connector: look, Issuer: look, Vault: ring, Owner: needsGrant}

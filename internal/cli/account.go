@@ -151,7 +151,7 @@ func (k *command) accountGet() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return k.printSecret(secret)
+		return k.printSecret(secret, secret.ResourceName+"/"+secret.Name)
 	})
 	c.ValidArgsFunction = k.complete(accountNames)
 	return c
@@ -186,9 +186,10 @@ func pairText(a client.Account) string {
 	return a.Name + ", " + a.Pair
 }
 
-func (k *command) printSecret(s client.Secret) error {
+// printSecret shows a Secret under the name that the command took for it.
+func (k *command) printSecret(s client.Secret, name string) error {
 	facts := []fact{
-		{"name", s.ResourceName + "/" + s.Name}, {"type", s.Type}, {"cluster", s.ClusterName}, {"namespace", s.Namespace},
+		{"name", name}, {"type", s.Type}, {"cluster", s.ClusterName}, {"namespace", s.Namespace},
 		{"state", word(state.Key, s.State)}, {"reason", s.Reason}, {"immutable", yesNo(s.Immutable)}, {"size", size(s.Size)},
 		{"version", version(s.Current)}, {"labels", pairs(s.Labels)}, {"seen", instant(s.SeenAt)},
 		{"deleted", instantOf(s.DeletedAt)}, {"created", instant(s.CreatedAt)}, {"id", s.ID},
@@ -210,7 +211,7 @@ func (k *command) printSecret(s client.Secret) error {
 			return word(state.Key, k.Mapping.State)
 		}},
 	}}
-	return printOne(k, s, s.ResourceName+"/"+s.Name, facts, part(k, keys, s.Keys))
+	return printOne(k, s, name, facts, part(k, keys, s.Keys))
 }
 
 func (k *command) accountVersions() *cobra.Command {

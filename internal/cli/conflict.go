@@ -121,17 +121,19 @@ func secretAt(ctx context.Context, api *client.Client, path string) (client.Secr
 	if len(p) != 3 || slices.Contains(p, "") {
 		return client.Secret{}, usage("a Secret is written CLUSTER/NAMESPACE/SECRET")
 	}
-	found, err := api.Secrets(ctx, client.SecretFilter{Cluster: p[0], Namespace: p[1], Name: p[2]})
-	if err != nil {
-		return client.Secret{}, err
-	}
-	if len(found.Items) > 0 {
-		return found.Items[0], nil
+	for _, states := range [][]string{nil, {"tombstone"}} { // without a state the deleted ones are left out
+		found, err := api.Secrets(ctx, client.SecretFilter{Cluster: p[0], Namespace: p[1], Name: p[2], State: states})
+		if err != nil {
+			return client.Secret{}, err
+		}
+		if len(found.Items) > 0 {
+			return found.Items[0], nil
+		}
 	}
 	return client.Secret{}, &client.Problem{
 		Type: "urn:keyturn:problem:not-found", Status: http.StatusNotFound, Title: "There is no such Secret",
-		Cause: "It was not fetched, was deleted in its cluster, or you may not know of it.",
-		Cure:  `Look at "keyturn account list --type kubernetes".`,
+		Cause: "It was not fetched, or you may not know of it.",
+		Cure:  `Look at "keyturn secret list".`,
 	}
 }
 

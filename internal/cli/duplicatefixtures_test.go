@@ -12,6 +12,13 @@ const (
 	leakID  = "0f1e2d3c4b5a69788796a5b4c3d2e1f0.00"
 )
 
+// history is that of the Secret web: a change in the cluster after it was fetched.
+func history() []client.SecretVersion {
+	return []client.SecretVersion{
+		{Number: 2, Stage: "current", Source: "fetched", Side: "cluster", Actor: "cluster-sync", CreatedAt: ago(time.Hour), Keys: []client.KeyChange{{Name: "PASSWORD", Change: "changed"}, {Name: "tls.key", Change: "added"}}},
+		{Number: 1, Stage: "previous", Source: "fetched", Side: "cluster", Actor: "ann", CreatedAt: ago(50 * time.Hour), Keys: []client.KeyChange{{Name: "PASSWORD", Change: "added"}}}}
+}
+
 // duplicateFixtures are one password in three keys, one of them mapped, and with the account that it is of.
 func duplicateFixtures() map[string]any {
 	group := client.Duplicate{ID: groupID, Keys: 37, Mapped: 1, Namespaces: 12, Clusters: 9, Accounts: 1, Example: "prod-eu/shop/web/PASSWORD"}

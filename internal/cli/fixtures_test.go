@@ -122,6 +122,7 @@ func accountFixtures() map[string]any {
 			return page(web)
 		},
 		"GET /secrets/s1":                   webKeys,
+		"GET /secrets/s1/versions":          page(history()...),
 		"POST /secrets/s1/download":         `{"kind":"Secret","data":{"PASSWORD":"` + canary + `"}}`,
 		"GET /mappings":                     page(mapping),
 		"GET /mappings/m1":                  mapping,

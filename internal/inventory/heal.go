@@ -68,8 +68,10 @@ type Healer struct {
 	}
 	// Saw stores what the API server answered; see Fetcher.Saw.
 	Saw   func(ctx context.Context, clusterID string, seen []Seen) error
-	Owner string
-	Lease time.Duration
+	// Expected, if set, is told of what is about to be written.
+	Expected *Expected
+	Owner    string
+	Lease    time.Duration
 }
 
 const (
@@ -157,6 +159,9 @@ func (h *Healer) heal(ctx context.Context, cluster Writable, d Divergence, held 
 	// The event and the count come first: a crash after the write must not hide it.
 	if err := h.Store.SaveConflict(ctx, now, true, h.event(now, "secret.heal").With("keys", keyNames(set, gone))); err != nil {
 		return d, err
+	}
+	if h.Expected != nil {
+		defer h.Expected.Expect(d.Secret.ClusterID, []Place{held.place()})()
 	}
 	reply, err := cluster.Put(ctx, held.Seen, set, gone)
 	if err != nil {

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -50,6 +51,9 @@ func (f *Fetcher) saw(ctx context.Context, clusterID string, seen []Seen) error 
 			}
 			return overtaken(stored, s) || compare(stored, s) == same && len(s.Written) == 0
 		})
+		for i := range seen {
+			seen[i].Source = cmp.Or(seen[i].Source, Written)
+		}
 		batch, err := f.imports(ctx, rotationWorker, seen, have)
 		if err != nil {
 			return err
@@ -111,7 +115,10 @@ func (f *Fetcher) decide(by identity.Actor, s Seen, have Stored, was History) (I
 	}
 	bundle := vault.Bundle(s.Data)
 	defer bundle.Wipe()
-	v := Version{AccountID: x.Secret.ID, Number: was.Last + 1, Stage: Current, Source: Fetched, ActorID: by.ID, ActorName: by.Name, CreatedAt: now}
+	if s.By.ID != "" {
+		by = s.By
+	}
+	v := Version{AccountID: x.Secret.ID, Number: was.Last + 1, Stage: Current, Source: cmp.Or(s.Source, Fetched), ActorID: by.ID, ActorName: by.Name, CreatedAt: now}
 	var err error
 	v.Sealed, err = f.Ring.Seal(VersionRecord(v.AccountID, v.Number), bundle)
 	x.Values, x.Secret.Current = &v, v.Number

@@ -58,6 +58,22 @@ type Key struct {
 	Ours bool
 }
 
+// KeyChangeKind is what a version of a Secret did to a key.
+type KeyChangeKind string
+
+// The changes of a key.
+const (
+	KeyAdded   KeyChangeKind = "added"
+	KeyChanged KeyChangeKind = "changed"
+	KeyRemoved KeyChangeKind = "removed"
+)
+
+// KeyChange is a key that a version has changed against the one before.
+type KeyChange struct {
+	Name   string
+	Change KeyChangeKind
+}
+
 // Mapping says that an account's credential stands in a Secret key.
 type Mapping struct {
 	ID        string

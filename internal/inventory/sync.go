@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/keyturn/keyturn/internal/composite"
+	"github.com/keyturn/keyturn/internal/identity"
 	"github.com/keyturn/keyturn/internal/vault"
 )
 
@@ -26,6 +27,9 @@ type Seen struct {
 	Ours []string
 	// Made says that Keyturn itself made the Secret in place of another: it is taken in though nobody fetched it.
 	Made bool
+	// Source and By are how the Secret came to hold what is new in it, and by whom. Empty, it was fetched by whoever brings it.
+	Source Source
+	By     identity.Actor
 }
 
 // Place is where a Secret is in its cluster.

@@ -23,6 +23,7 @@ type Source string
 // The sources.
 const (
 	Fetched   Source = "fetched"   // read from a cluster
+	Written   Source = "written"   // of a Secret: seen when Keyturn itself wrote to it
 	Generated Source = "generated" // made by a password policy
 	Typed     Source = "typed"     // given by a person
 	Restored  Source = "restored"  // an older version, set again

@@ -42,6 +42,8 @@ const (
 	MappingUpdate Operation = "mapping.update" // decided on the account
 	MappingDelete Operation = "mapping.delete" // decided on the account
 
+	SecretHistory Operation = "secret.history" // which keys each of its versions changed
+
 	ConflictList    Operation = "conflict.list"
 	ConflictGet     Operation = "conflict.get"     // decided on the Secret
 	ConflictResolve Operation = "conflict.resolve" // decided on the Secret

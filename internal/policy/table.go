@@ -63,6 +63,8 @@ var table = map[Operation]row{
 	MappingUpdate: {always, manage, never, manage, false, false},
 	MappingDelete: {always, manage, never, manage, false, false},
 
+	SecretHistory: {always, view, always, view, false, false},
+
 	ConflictList:    {always, always, always, always, false, false},
 	ConflictGet:     {always, view, always, view, false, false},
 	ConflictResolve: {always, manage, never, manage, false, false},

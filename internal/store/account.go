@@ -236,6 +236,7 @@ func deleteAccounts(ctx context.Context, tx *Tx, accounts, arg string) error {
 		`DELETE FROM account_logins WHERE account_id IN (` + accounts + `)`,
 		`DELETE FROM secret_keys WHERE secret_id IN (` + accounts + `)`,
 		`DELETE FROM past_keys WHERE secret_id IN (` + accounts + `)`,
+		`DELETE FROM key_changes WHERE secret_id IN (` + accounts + `)`,
 		`DELETE FROM grants WHERE object_kind = 'account' AND object_id IN (` + accounts + `)`,
 		`DELETE FROM policy_assignments WHERE named_by = 'account' AND pattern IN (` + accounts + `)`,
 	} {

@@ -147,40 +147,6 @@ func putValues(ctx context.Context, tx *Tx, batch []inventory.Import) error {
 	return err
 }
 
-// rememberKeys notes what keys hold that get another value or go: it stays in a version that is kept.
-func rememberKeys(ctx context.Context, tx *Tx, batch []inventory.Import, ids []string) error {
-	next := make(map[string]inventory.Import, len(ids))
-	for _, x := range batch {
-		next[x.Secret.ID] = x
-	}
-	var past []keyRow
-	err := inChunks(ids, func(part []string) error {
-		c := &clause{}
-		rows, err := queryAll(ctx, tx, func(r scanner) (k keyRow, err error) {
-			var fp []byte
-			err = r.Scan(&k.secret, &k.key.Name, &fp)
-			copy(k.key.Fingerprint[:], fp)
-			return k, err
-		}, `SELECT secret_id, name, fingerprint FROM secret_keys WHERE secret_id IN (`+c.marks(part)+`)`, c.args...)
-		for _, k := range rows {
-			stays := func(n inventory.Key) bool { return n.Name == k.key.Name && n.Fingerprint == k.key.Fingerprint }
-			if !slices.ContainsFunc(next[k.secret].Secret.Keys, stays) {
-				past = append(past, k)
-			}
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	_, err = insertFew(ctx, tx, `INSERT INTO past_keys (secret_id, name, fingerprint, version)`, 4,
-		`ON CONFLICT (secret_id, name, fingerprint) DO UPDATE SET version = excluded.version`, len(past), func(args []any, i int) []any {
-			k := past[i]
-			return append(args, k.secret, k.key.Name, k.key.Fingerprint[:], next[k.secret].Values.Number-1)
-		})
-	return err
-}
-
 // clearValues makes room for new values of Secrets that are stored: their keys go, current becomes previous and what was
 // previous retired.
 func clearValues(ctx context.Context, tx *Tx, batch []inventory.Import) error {

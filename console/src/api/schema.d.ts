@@ -1197,6 +1197,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/secrets/{secret}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The versions of a Secret, newest first: which keys each changed, by whom and from which side; without values */
+        get: operations["secret.history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1825,6 +1842,11 @@ export interface components {
             /** Format: int64 */
             size: number;
         };
+        KeyChange: {
+            /** @enum {string} */
+            change: "added" | "changed" | "removed";
+            name: string;
+        };
         KeyRef: {
             cluster: string;
             key: string;
@@ -2254,6 +2276,20 @@ export interface components {
                 [key: string]: number;
             };
             items: components["schemas"]["Secret"][] | null;
+            next?: string;
+            /** Format: int64 */
+            total: number;
+        };
+        PageSecretVersion: {
+            /** Format: date-time */
+            asOf: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            counts?: {
+                [key: string]: number;
+            };
+            items: components["schemas"]["SecretVersion"][] | null;
             next?: string;
             /** Format: int64 */
             total: number;
@@ -2955,6 +2991,25 @@ export interface components {
             state: string;
             type: string;
             uid: string;
+        };
+        SecretVersion: {
+            actor: string;
+            can?: {
+                [key: string]: components["schemas"]["Permission"];
+            };
+            /** Format: date-time */
+            createdAt: string;
+            keys: components["schemas"]["KeyChange"][] | null;
+            /** Format: int64 */
+            number: number;
+            /** Format: date-time */
+            retiredAt?: string;
+            /** @enum {string} */
+            side: "cluster" | "keyturn";
+            /** @enum {string} */
+            source: "fetched" | "written" | "generated" | "typed" | "restored" | "adopted";
+            /** @enum {string} */
+            stage: "pending" | "current" | "previous" | "retired";
         };
         Selection: {
             all?: boolean;
@@ -6296,6 +6351,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Drift"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "secret.history": {
+        parameters: {
+            query?: {
+                /** @description rows on a page; 100 if not given */
+                limit?: number;
+                /** @description next of the page before */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                /** @description id */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageSecretVersion"];
                 };
             };
             /** @description Error */

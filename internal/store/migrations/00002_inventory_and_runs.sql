@@ -168,11 +168,20 @@ CREATE TABLE past_keys (
 ) WITHOUT ROWID;
 CREATE INDEX past_keys_print ON past_keys (fingerprint, secret_id);
 
+-- What a version of a Secret changed against the one before. The keys of the first one follow from these and from those of now.
+CREATE TABLE key_changes (
+    secret_id TEXT   NOT NULL REFERENCES secrets (id),
+    version   BIGINT NOT NULL,
+    name      TEXT   NOT NULL,
+    change    TEXT   NOT NULL CHECK (change IN ('added', 'changed', 'removed')),
+    PRIMARY KEY (secret_id, version, name)
+) WITHOUT ROWID;
+
 CREATE TABLE versions (
     account_id TEXT   NOT NULL, -- of an account or of a Secret
     number     BIGINT NOT NULL CHECK (number > 0),
     stage      TEXT   NOT NULL CHECK (stage IN ('pending', 'current', 'previous', 'retired')),
-    source     TEXT   NOT NULL CHECK (source IN ('fetched', 'generated', 'typed', 'restored', 'adopted')),
+    source     TEXT   NOT NULL CHECK (source IN ('fetched', 'written', 'generated', 'typed', 'restored', 'adopted')),
     actor_id   TEXT   NOT NULL,
     actor_name TEXT   NOT NULL,
     created_at BIGINT NOT NULL,
