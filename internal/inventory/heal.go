@@ -67,7 +67,7 @@ type Healer struct {
 		Writable(ctx context.Context, clusterID string) (Writable, error)
 	}
 	// Saw stores what the API server answered; see Fetcher.Saw.
-	Saw   func(ctx context.Context, clusterID string, seen []Seen) error
+	Saw func(ctx context.Context, clusterID string, seen []Seen) error
 	// Expected, if set, is told of what is about to be written.
 	Expected *Expected
 	Owner    string
