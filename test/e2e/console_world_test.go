@@ -61,10 +61,9 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	eu, us, stage := w.plane("prod-eu"), bed.clusters.Planes[1], w.plane("stage")
 	w.namespaces(eu, "checkout", "ledger", "vault")
 	w.connect("prod-eu", eu, client.Scope{Namespaces: []string{"checkout", "ledger", "vault"}, Access: "read-write", Restart: true})
-	w.connect("stage", stage, client.Scope{Access: "read-write", Restart: true})
+	w.connect("stage", stage, client.Scope{Access: "read-write", Restart: true, PortForward: true, Replace: true})
 	unplug := w.connectBehind("prod-us", us, client.Scope{Namespaces: []string{"shop"}, Access: "read-write"})
 	w.manySecrets(stage)
-
 	w.resource("orders-db", bed.postgres.Port)
 	w.resource("legacy-db", w.closedPort())
 	for _, role := range []string{"pages_app", "pages_held", "pages_frozen", "pages_guarded", "pages_stale"} {
@@ -96,6 +95,7 @@ func newPagesWorld(t *testing.T, program string) *pagesWorld {
 	w.guard("pages_guarded")
 	w.reset("rolledBack", guarded, client.Reset{Value: client.NewValue("pages_guarded")}, "rolled_back")
 	w.policies(eu, stage)
+	w.conflicts(eu)
 
 	w.kubectl(eu, "", "-n", "checkout", "delete", "secret", "gone")
 	w.sync("prod-eu")

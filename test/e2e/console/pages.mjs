@@ -1,6 +1,7 @@
 // The pages in every state that the story does not come by, as a table. The Go test beside it has made a world that has
 // them all, on the real program; what is wrong there is really wrong. Only the line to the server is cut here.
 import { readFileSync } from 'node:fs'
+import { actions } from './acts.mjs'
 import { openLine } from './line.mjs'
 import { fewerViews, openBrowser, wide, zoomed } from './look.mjs'
 
@@ -175,27 +176,6 @@ async function keys() {
   await inDialog.getByText('Ctrl K').waitFor()
 }
 
-/** Another tab of the same person is faster. */
-async function overtaken() {
-  const open = (on) => on.getByRole('grid', { name: 'Groups' }).getByText('db-owners').first().click()
-  const edit = async (on, text) => {
-    await on.getByRole('button', { name: 'Edit', exact: true }).click()
-    await on.getByLabel('Purpose', { exact: true }).fill(text)
-  }
-  const save = (on) => on.getByRole('button', { name: 'Save db-owners', exact: true }).click()
-  await open(page)
-  await edit(page, 'who answers for the databases')
-  const other = await context.newPage()
-  await other.goto(`${line.url}/settings/groups`)
-  await open(other)
-  await edit(other, 'who is paged for the databases')
-  await save(other)
-  await other.getByText('db-owners was changed').first().waitFor()
-  await other.close()
-  await save(page)
-  await sees(/who is paged for the databases/)()
-}
-
 /** What a run does after a write is changed in a dialog that the mapping's drawer leads to. */
 async function editsMapping() {
   await inDialog.getByRole('button', { name: 'Edit…', exact: true }).click()
@@ -223,6 +203,8 @@ async function opensSchedule() {
   await page.getByRole('grid', { name: 'Schedule' }).getByText('overdue').first().click()
   await inDialog.getByText('Why then').waitFor()
 }
+
+const { overtaken, throughCluster, serviceAccounts, choosesConflicts, replaces, plans, plansMeanwhile, plansAgain } = actions({ page, url: line.url, account })
 
 const nobody = ''
 
@@ -254,6 +236,7 @@ const table = [
   ['cluster', 'partly-failed', 'anna', '/clusters/prod-eu', opens(/^\d+ problems?$/)],
   ['cluster', 'unreachable', 'anna', '/clusters/prod-us', sees('unreachable')],
 
+  ['wizard', 'replace', 'anna', '/clusters/new', replaces],
   ['wizard', 'no-such-host', 'anna', '/clusters/new', async () => {
     await wizard()
     await tests({ URL: 'https://no-such-host.invalid:6443' }, 'What to do now:')()
@@ -279,6 +262,19 @@ const table = [
   ['secret', 'hands-off', 'anna', secret('checkout/held-worker'), sees('hands off')],
   ['secret', 'blocked', 'anna', secret('checkout/frozen'), sees('blocked')],
   ['secret', 'tombstone', 'anna', secret('checkout/gone'), sees('tombstone')],
+
+  ['conflicts', 'list', 'anna', '/conflicts', sees('ledger/mail')],
+  ['conflicts', 'one', 'anna', `/conflicts?open=${world.IDs['conflict mail']}`, () => inDialog.getByText('no such key').waitFor()],
+  ['conflicts', 'mapped', 'anna', `/conflicts?open=${world.IDs['conflict turned']}`, () => inDialog.getByText(/is mapped to the account/).first().waitFor()],
+  ['conflicts', 'stopped', 'anna', `/conflicts?open=${world.IDs['conflict relay']}`, () => inDialog.getByText('stopped').waitFor()],
+  ['conflicts', 'many', 'anna', '/conflicts', choosesConflicts],
+  ['conflicts', 'no-match', 'anna', '/conflicts?q=nothing-like-it', sees('Nothing matches')],
+  ['conflicts', 'empty', 'nils', '/conflicts', sees('No conflicts')],
+  ['secret', 'conflict', 'anna', secret('ledger/mail'), sees('which side is right?')],
+  ['secret', 'drift-policy', 'anna', secret('ledger/relay', '?tab=facts'), sees('the vault wins')],
+  ['resource', 'drift-policy', 'anna', '/resources/ledger-prod-eu?tab=connection', sees('Drift policy')],
+  ['resource-new', 'through', 'anna', '/resources?dialog=new', throughCluster],
+  ['resource-new', 'tokens', 'anna', '/resources?dialog=new', serviceAccounts],
 
   ['account', 'mappings', 'anna', account('pages_held', '?tab=mappings'), sees('hands off')],
   ['account', 'mapping-edit', 'anna', account('pages_asked', `?tab=mappings&open=${world.IDs['asked mapping']}`), editsMapping],
@@ -333,6 +329,11 @@ const table = [
 
   ['run', 'waiting', 'anna', account('pages_down', '/reset', 'legacy-db'), waits],
 
+  ['plan', 'plain', 'anna', account('pages_app'), plans],
+  ['plan', 'world-changed', 'anna', undefined, plansMeanwhile],
+  ['run', 'of-a-plan', 'anna', undefined, plansAgain],
+
+  ['conflicts', 'zoomed', 'anna', '/conflicts', sees('ledger/mail'), zoomed],
   ['account', 'zoomed', 'anna', account('pages_app'), sees('v2'), zoomed],
   ['run', 'consumers-zoomed', 'anna', run('asks'), sees(/its mapping asks/i), zoomed],
   ['run', 'zoomed', 'anna', run('held'), sees('needs attention'), zoomed],
