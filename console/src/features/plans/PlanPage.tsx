@@ -55,12 +55,14 @@ function Shown({ plan, onAgain }: { plan: Plan; onAgain: () => void }) {
   const api = useApi()
   const client = useQueryClient()
   const navigate = useNavigate()
-  const [asked, setAsked] = useState(false)
+  const [asking, setAsking] = useState(false)
+  // Read again behind the dialog, a plan is another: what was read is what is agreed to.
+  const [agreed, setAgreed] = useState(plan)
   const warnings = weighed(plan)
   const waves = waveClusters(plan)
   const start = async () => {
     try {
-      const run = bodyOf(await api.POST('/api/v1/accounts/{account}/reset', { params: { path: { account: plan.accountId } }, body: { plan: plan.hash } }))
+      const run = bodyOf(await api.POST('/api/v1/accounts/{account}/reset', { params: { path: { account: agreed.accountId } }, body: { plan: agreed.hash } }))
       await navigate({ to: '/runs/$run', params: { run: run.id } } as never)
     } finally {
       // Also after a lost answer, and when the world is another by now: what is true is read, never assumed.
@@ -76,7 +78,7 @@ function Shown({ plan, onAgain }: { plan: Plan; onAgain: () => void }) {
         state={<span>changes nothing yet</span>}
         actions={
           <>
-            <Offer variant="filled" may={plan.can?.['reset']} onClick={() => setAsked(true)}>Start…</Offer>
+            <Offer variant="filled" may={plan.can?.['reset']} onClick={() => { setAgreed(plan); setAsking(true) }}>Start…</Offer>
             <Offer may={{ allowed: true }} onClick={onAgain}>Look again</Offer>
           </>
         }
@@ -126,7 +128,7 @@ function Shown({ plan, onAgain }: { plan: Plan; onAgain: () => void }) {
           </section>
         </div>
       </div>
-      <Confirm opened={asked} onClose={() => setAsked(false)} level={2} verb="Reset" object={plan.accountName} consequences={agreedLines(plan)} onConfirm={start} />
+      <Confirm opened={asking} onClose={() => setAsking(false)} level={2} verb="Reset" object={agreed.accountName} consequences={agreedLines(agreed)} onConfirm={start} />
     </>
   )
 }

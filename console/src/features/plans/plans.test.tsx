@@ -1,4 +1,4 @@
-import { fireEvent, screen, waitFor, within } from '@testing-library/react'
+import { act, fireEvent, screen, waitFor, within } from '@testing-library/react'
 import { afterEach, expect, test, vi } from 'vitest'
 import { expectAccessible } from '../../test/render'
 import { account } from '../accounts/fixtures'
@@ -60,6 +60,20 @@ test('a world that changed meanwhile refuses the start, and the plan is read aga
   fireEvent.click(within(await screen.findByRole('dialog')).getByRole('button', { name: 'Reset app_rw' }))
   expect(await screen.findByText('The world has changed since the plan')).toBeTruthy()
   await waitFor(() => expect(asked.filter(({ path }) => path === '/accounts/a1/plan').length).toBe(2))
+})
+
+test('a plan that is read again behind the question is not what is agreed to', async () => {
+  const known = { 'GET /accounts/a1/plan': plan() as unknown, 'POST /accounts/a1/reset': { id: 'run1' } }
+  const { asked, client } = await at(known)
+  fireEvent.click(await screen.findByRole('button', { name: 'Start…' }))
+  const question = within(await screen.findByRole('dialog'))
+  const read = question.getByText(/mapped keys are written/).textContent
+  known['GET /accounts/a1/plan'] = plan({ hash: 'another', blast: { ...plan().blast, keys: 1, blocked: 0 } })
+  await act(() => client.invalidateQueries({ queryKey: ['account'] }))
+  await screen.findByText(/^1 key · /)
+  expect(question.getByText(/mapped keys are written/).textContent).toBe(read)
+  fireEvent.click(question.getByRole('button', { name: 'Reset app_rw' }))
+  await waitFor(() => expect(asked.find(({ method }) => method === 'POST')?.body).toEqual({ plan: '3c91aa' }))
 })
 
 test('a rehearsal is begun, and says that it is under way', async () => {

@@ -118,11 +118,15 @@ function Settings({ resource, type }: { resource: Resource; type: Schemas['Type'
   const { busy, problem, onSubmit } = useForm(async (field) => {
     const name = field('name').trim()
     const mine = { ...typedNow(), reconcileAccountId: reconciler, way: wayText(way) }
+    const settings = settingsOf(fields, field)
+    const changed = (now: unknown, was: unknown) => JSON.stringify(now) !== JSON.stringify(was)
     try {
       const { data } = await api.PATCH('/api/v1/resources/{resource}', {
         params: { path: { resource: resource.id }, header: { ...ifMatch(`"${base.rev}"`) } },
         body: {
-          name, settings: settingsOf(fields, field), reconcileAccountId: reconciler,
+          name, reconcileAccountId: reconciler,
+          // They say to which port of a cluster it leads, so sending them asks for the cluster too: whoever does not manage that may rename.
+          ...(changed(settings, settingsOf(fields, (key) => base.settings?.[key] ?? '')) && { settings }),
           ...(wayText(way) !== wayText(wayOf(base)) && { through: throughOf(way) }),
         },
       })

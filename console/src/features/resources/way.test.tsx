@@ -120,4 +120,5 @@ test('who may not see the cluster keeps it without knowing it', async () => {
   if (form) fireEvent.submit(form)
   await waitFor(() => expect(asked.some(({ method }) => method === 'PATCH')).toBe(true))
   expect(asked.find(({ method }) => method === 'PATCH')?.body).not.toHaveProperty('through')
+  expect(asked.find(({ method }) => method === 'PATCH')?.body, 'the settings say to which port').not.toHaveProperty('settings')
 })
