@@ -161,7 +161,7 @@ func manifestOf(cred access.Credential, data map[string]vault.Value) (manifest, 
 
 // secretVerbs are what can be done with a Secret.
 var secretVerbs = map[string]policy.Operation{
-	"reveal": policy.AccountReveal, "download": policy.AccountDownload, "map": policy.MappingCreate, "share": policy.GrantCreate,
+	"reveal": policy.AccountReveal, "download": policy.AccountDownload, "map": policy.MappingCreate, "share": policy.GrantCreate, "restore": policy.SecretRestore,
 }
 
 func secretOf(actor identity.Actor, row store.SecretRow) client.Secret {

@@ -284,6 +284,7 @@ func (x *exposed) body(key string) any {
 			"/policies/{policy}/assignments": client.NewPolicyAssignment{By: "account", Pattern: x.spare.ID},
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
 			"/keys/root":                     client.NextRoot{},
+			"/secrets/{secret}/restore":      client.SecretRestore{},
 			"/conflicts/{secret}/resolve":    client.ConflictResolution{Keep: "cluster"},
 			"/restore/check":                 client.RestoreCheck{},
 			"/restore/accept":                client.RestoreAcceptance{},

@@ -62,6 +62,7 @@ type Services struct {
 	Replies   Replies
 	Equals    Equals
 	Prints    Prints
+	Pushes    Pushes
 	// Types are the kinds of system that a resource can be of.
 	Types []client.Type
 	// Hash is a keyed hash of a request, so that what was sent cannot be guessed from it.
