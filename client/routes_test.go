@@ -147,6 +147,10 @@ func resourceAndAccountRoutes(c *Client) routes {
 			_, err := c.SecretVersions(ctx, "s", VersionFilter{Limit: 5})
 			return err
 		},
+		`POST /secrets/s/restore if "2" {"version":3}`: func(ctx context.Context) error {
+			_, err := c.RestoreSecret(ctx, "s", 2, SecretRestore{Version: 3})
+			return err
+		},
 		"POST /secrets/s/download": func(ctx context.Context) error { _, err := c.Download(ctx, "s"); return err },
 	}
 }

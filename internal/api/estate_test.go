@@ -131,6 +131,7 @@ func (e *estate) serve(t testing.TB, w *world, s *Services) {
 		*store.Store
 		*rotation.Rehearsals
 	}{w.store, e.rehearsals}
+	s.Pushes = &inventory.Pushes{Store: w.store, Vault: e.ring, Clusters: away{}, Expected: &inventory.Expected{}}
 	s.Policies = asHard{&rotation.Policies{Store: w.store, CheckPassword: func(string) error { return nil }, Wake: func() {}}, w.store,
 		&rotation.Scheduler{Store: w.store, CanVerify: func(string) bool { return true }}}
 	e.runs = rotation.Engine{Store: w.store, Vault: e.ring, Targets: nowhere{}, Log: w.server.Log, Owner: "test", Lease: time.Minute, MaxTries: 3}
@@ -331,7 +332,8 @@ type away struct{}
 
 var errAway = fault.New(fault.Unavailable, "the API server could not be reached").WithCure("check the network, then try again")
 
-func (away) Open(context.Context, string) (rotation.Cluster, error) { return nil, errAway }
+func (away) Open(context.Context, string) (rotation.Cluster, error)       { return nil, errAway }
+func (away) Writable(context.Context, string) (inventory.Writable, error) { return nil, errAway }
 func (away) Workloads(context.Context, string) (rotation.Workloads, bool, error) {
 	return nil, false, errAway
 }

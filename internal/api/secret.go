@@ -162,7 +162,7 @@ func manifestOf(cred access.Credential, data map[string]vault.Value) (manifest, 
 // secretVerbs are what can be done with a Secret.
 var secretVerbs = map[string]policy.Operation{
 	"reveal": policy.AccountReveal, "download": policy.AccountDownload, "map": policy.MappingCreate, "share": policy.GrantCreate,
-	"onDrift": policy.AccountUpdate,
+	"onDrift": policy.AccountUpdate, "restore": policy.SecretRestore,
 }
 
 func secretOf(actor identity.Actor, row store.SecretRow) client.Secret {

@@ -35,7 +35,8 @@ var (
 	exports = map[string]bool{"GET /api/v1/audit/export": true}
 	// elsewhere are recorded by what the tests of this package replace; each is looked at where it is real.
 	elsewhere = map[string]string{"POST /api/v1/unseal": "internal/app: TestUnsealingIsRecordedOnce",
-		"POST /api/v1/setup": "TestSecuritySignInsAreRecordedOnce", "POST /api/v1/session": "TestSecuritySignInsAreRecordedOnce"}
+		"POST /api/v1/secrets/{secret}/restore": "internal/app: TestSecretsAreRestoredOnARealCluster",
+		"POST /api/v1/setup":                    "TestSecuritySignInsAreRecordedOnce", "POST /api/v1/session": "TestSecuritySignInsAreRecordedOnce"}
 )
 
 // SR-40: whatever changes something or hands a value out leaves exactly one event of its request, by whoever asked;

@@ -288,6 +288,7 @@ func (x *exposed) body(key string) any {
 			"/mappings/compare":              client.NewMapping{AccountID: x.account.ID, SecretID: x.secret.ID, Key: "password"},
 			"/leaks/find":                    client.LeakQuery{Value: secret},
 			"/keys/root":                     client.NextRoot{},
+			"/secrets/{secret}/restore":      client.SecretRestore{},
 			"/conflicts/{secret}/resolve":    client.ConflictResolution{Keep: "cluster"},
 			"/restore/check":                 client.RestoreCheck{},
 			"/restore/accept":                client.RestoreAcceptance{},

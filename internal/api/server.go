@@ -63,6 +63,7 @@ type Services struct {
 	Equals    Equals
 	Prints    Prints
 	Leaks     Leaks
+	Pushes    Pushes
 	// Types are the kinds of system that a resource can be of.
 	Types []client.Type
 	// Hash is a keyed hash of a request, so that what was sent cannot be guessed from it.

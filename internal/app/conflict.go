@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 
+	"github.com/keyturn/keyturn/internal/fault"
 	"github.com/keyturn/keyturn/internal/inventory"
 	"github.com/keyturn/keyturn/internal/kube"
 	"github.com/keyturn/keyturn/internal/rotation"
@@ -39,10 +41,34 @@ func (w secretWriter) Held(ctx context.Context, namespace, name string) (invento
 	}
 	held := inventory.Held{Seen: fetched(s), Writers: make(map[string]inventory.Writer, len(s.Data)), Last: kube.LastManager(s)}
 	for key := range s.Data {
-		o := kube.ClassifyOwner(s, key)
-		held.Writers[key] = inventory.Writer{Name: o.Name, Keeps: owner(o).Kind == rotation.OwnerReconciler || owner(o).Kind == rotation.OwnerCluster, Advice: o.Advice}
+		held.Writers[key] = writerOf(kube.ClassifyOwner(s, key))
 	}
+	held.Others = writerOf(kube.ClassifyOwner(s, ""))
 	return held, nil
+}
+
+func writerOf(o kube.Ownership) inventory.Writer {
+	return inventory.Writer{Name: o.Name, Keeps: owner(o).Kind == rotation.OwnerReconciler || owner(o).Kind == rotation.OwnerCluster, Advice: o.Advice}
+}
+
+// MayMake implements inventory.Writable. To make Secrets is a right of its own.
+func (w secretWriter) MayMake() bool { return w.scope.ReadWrite && w.scope.Replace }
+
+// Keeper implements inventory.Writable.
+func (w secretWriter) Keeper(labels map[string]string) inventory.Writer {
+	return writerOf(kube.ClassifyOwner(kube.Secret{Labels: labels}, ""))
+}
+
+// Create implements inventory.Writable.
+func (w secretWriter) Create(ctx context.Context, x inventory.Seen) (inventory.Seen, error) {
+	s, err := w.conn.CreateSecret(ctx, kube.Secret{Namespace: x.Namespace, Name: x.Name, Type: x.Type, Immutable: x.Immutable, Labels: x.Labels, Data: x.Data})
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code == kube.CodeNameTaken {
+		return inventory.Seen{}, f.WithCure("sync the cluster, then look at what is there")
+	}
+	if err != nil {
+		return inventory.Seen{}, err
+	}
+	return fetched(s), nil
 }
 
 // Put implements inventory.Writable.

@@ -69,7 +69,7 @@ func newFetchWorld(t *testing.T, plane *testbed.ControlPlane, scope inventory.Sc
 // test are taken away.
 func (w *fetchWorld) connect(t *testing.T, scope inventory.Scope) string {
 	t.Helper()
-	manifest, err := kube.Manifest(kube.Scope{WholeCluster: scope.WholeCluster, Namespaces: scope.Namespaces, ReadWrite: scope.ReadWrite})
+	manifest, err := kube.Manifest(kube.Scope{WholeCluster: scope.WholeCluster, Namespaces: scope.Namespaces, ReadWrite: scope.ReadWrite, Restart: scope.Restart, Replace: scope.Replace})
 	w.do(t, err)
 	w.kubectl(t, "", "delete", "clusterrolebinding", "keyturn", "--ignore-not-found")
 	w.kubectl(t, string(manifest), "apply", "-f", "-")

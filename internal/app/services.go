@@ -132,6 +132,7 @@ func (s *server) open(ctx, loop context.Context, sealed *sealing, ring *vault.Ri
 		Levels:    s.store.Level,
 		Equals:    s.store,
 		Prints:    ring,
+		Pushes:    &inventory.Pushes{Store: s.store, Vault: ring, Clusters: clusters, Saw: fetcher.Saw, Expected: fetcher.Expected},
 		Still:     s.still,
 	}
 	sequencer := audit.NewSequencer(audit.Config{Store: s.store, Signer: signer, Log: s.log, Anchor: kept.put})

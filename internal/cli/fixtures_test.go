@@ -122,6 +122,7 @@ func accountFixtures() map[string]any {
 			return page(web)
 		},
 		"GET /secrets/s1":                   webKeys,
+		"POST /secrets/s1/restore":          client.SecretRestored{Version: 1, Keys: []client.KeyChange{{Name: "PASSWORD", Change: "changed"}, {Name: "tls.key", Change: "removed"}}},
 		"GET /secrets/s1/versions":          page(history()...),
 		"POST /secrets/s1/download":         `{"kind":"Secret","data":{"PASSWORD":"` + canary + `"}}`,
 		"GET /mappings":                     page(mapping),

@@ -41,6 +41,7 @@ func TestGolden(t *testing.T) {
 		"restore status", "restore list", "restore list --all -o wide", "restore check orders-db/admin", "restore accept --yes --unresolved orders-db/admin",
 		"key list", "key list -o wide", "key list -o json", "key list -o yaml", "key list -o name", "key rotate", "key rotate -o name", "key remove 1 --yes", "key root --yes", "key root --yes -o yaml",
 		"secret list", "secret list -o wide", "secret list -o name", "secret get prod-eu/shop/web", "secret history prod-eu/shop/web", "secret history prod-eu/shop/web -o wide",
+		"secret restore prod-eu/shop/web --yes", "secret restore prod-eu/shop/web --version 1 --key PASSWORD --yes -o json",
 		"secret duplicates", "secret duplicates --of shop-prod-eu/web -o json", "secret duplicates " + groupID, "secret duplicates " + groupID + " -o name",
 		"leak find --sha256 ab", "leak find --sha256 ab -o name", "leak find --sha256 ab -o json", "leak plan " + leakID, "leak plan --sha256 ab --no-forecast -o wide", "leak plan " + leakID + " -o yaml",
 		"leak rotate " + leakID + " --yes", "leak rotate " + leakID + " --yes --wait",

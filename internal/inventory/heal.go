@@ -19,6 +19,7 @@ import (
 type Held struct {
 	Seen
 	Writers map[string]Writer // by key, of those that are there
+	Others  Writer            // of any key that is not there
 	Last    string            // the field manager that wrote the Secret last
 }
 
@@ -37,8 +38,14 @@ type Writable interface {
 	// Put sets the keys of set and takes away those of gone, if the Secret is still as at, and returns it as the API server
 	// stored it. It fails as a run's write does: with fault.Stale when it changed.
 	Put(ctx context.Context, at Seen, set map[string]vault.Value, gone []string) (Seen, error)
-	// MayWrite is false when the connector has no right to.
+	// Create makes a Secret of the name, type, labels and data of x, and returns it as the API server stored it. It fails with fault.Conflict
+	// when there is one of that name.
+	Create(ctx context.Context, x Seen) (Seen, error)
+	// Keeper says who would keep a Secret with these labels as it wants it.
+	Keeper(labels map[string]string) Writer
+	// MayWrite and MayMake are false when the connector has no right to.
 	MayWrite() bool
+	MayMake() bool
 }
 
 // ConflictStore keeps divergences. Methods that take one write only while its Fence is the stored one and fail with

@@ -45,17 +45,22 @@ func (c *Conn) ReplaceSecret(ctx context.Context, old Secret, made Replacement, 
 }
 
 func (c *Conn) replaceSecret(ctx context.Context, old Secret, made Replacement, data map[string]vault.Value, opts metav1.CreateOptions) (Secret, error) {
-	what := fmt.Sprintf("make secret %s/%s", old.Namespace, made.Name)
 	body, err := made.body(old, data)
 	defer clear(body)
 	if err != nil {
 		return Secret{}, err
 	}
+	return c.makeSecret(ctx, old.Namespace, made.Name, body, opts, slices.AppendSeq(slices.Collect(maps.Values(data)), maps.Values(old.Data)))
+}
+
+// makeSecret sends the body of a Secret that holds the values.
+func (c *Conn) makeSecret(ctx context.Context, namespace, name string, body []byte, opts metav1.CreateOptions, values []vault.Value) (Secret, error) {
+	what := fmt.Sprintf("make secret %s/%s", namespace, name)
 	s, err := sendOnce(ctx, func() *rest.Request {
-		return c.typed.CoreV1().RESTClient().Post().Namespace(old.Namespace).Resource("secrets").VersionedParams(&opts, scheme.ParameterCodec).Body(body)
+		return c.typed.CoreV1().RESTClient().Post().Namespace(namespace).Resource("secrets").VersionedParams(&opts, scheme.ParameterCodec).Body(body)
 	})
 	switch {
-	case err == nil && (s.Name != made.Name || s.Namespace != old.Namespace || s.UID == ""):
+	case err == nil && (s.Name != name || s.Namespace != namespace || s.UID == ""):
 		return Secret{}, noAnswer(what)
 	case err == nil:
 		return newSecret(s), nil
@@ -67,8 +72,25 @@ func (c *Conn) replaceSecret(ctx context.Context, old Secret, made Replacement, 
 	if !ok || f.Code != codeAdmission {
 		return Secret{}, c.faultOf(ctx, err, what)
 	}
-	f.Msg += ": " + denialOf(err, slices.AppendSeq(slices.Collect(maps.Values(data)), maps.Values(old.Data))...)
+	f.Msg += ": " + denialOf(err, values...)
 	return Secret{}, f
+}
+
+// CreateSecret makes a Secret of the name, type, labels and data of x, and fails as ReplaceSecret does.
+func (c *Conn) CreateSecret(ctx context.Context, x Secret) (Secret, error) {
+	head, err := json.Marshal(object{
+		"apiVersion": "v1", "kind": "Secret", "type": x.Type, "immutable": x.Immutable,
+		"metadata": object{"name": x.Name, "namespace": x.Namespace, "labels": x.Labels},
+	})
+	if err != nil {
+		return Secret{}, err
+	}
+	body, err := withData(head, x.Data)
+	defer clear(body)
+	if err != nil {
+		return Secret{}, err
+	}
+	return c.makeSecret(ctx, x.Namespace, x.Name, body, metav1.CreateOptions{FieldManager: FieldManager}, slices.Collect(maps.Values(x.Data)))
 }
 
 // body is the text of the Secret that is made in place of old.
@@ -91,10 +113,15 @@ func (r Replacement) body(old Secret, data map[string]vault.Value) ([]byte, erro
 		all = map[string]vault.Value{}
 	}
 	maps.Copy(all, data)
-	b := bytes.NewBuffer(make([]byte, 0, len(head)+dataSize(all))) // never grows, so no copy of a value is left behind
+	return withData(head, all)
+}
+
+// withData is the text of the object head with data.
+func withData(head []byte, data map[string]vault.Value) ([]byte, error) {
+	b := bytes.NewBuffer(make([]byte, 0, len(head)+dataSize(data))) // never grows, so no copy of a value is left behind
 	b.Write(head[:len(head)-1])
 	b.WriteByte(',')
-	return appendData(b, all)
+	return appendData(b, data)
 }
 
 // DeleteSecret deletes a Secret that still has this uid and resourceVersion; a newer change fails with fault.Stale, one

@@ -43,6 +43,7 @@ const (
 	MappingDelete Operation = "mapping.delete" // decided on the account
 
 	SecretHistory Operation = "secret.history" // which keys each of its versions changed
+	SecretRestore Operation = "secret.restore" // write an older version to the cluster
 
 	ConflictList    Operation = "conflict.list"
 	ConflictGet     Operation = "conflict.get"     // decided on the Secret

@@ -64,6 +64,7 @@ var table = map[Operation]row{
 	MappingDelete: {always, manage, never, manage, false, false},
 
 	SecretHistory: {always, view, always, view, false, false},
+	SecretRestore: {always, manage, never, manage, false, false},
 
 	ConflictList:    {always, always, always, always, false, false},
 	ConflictGet:     {always, view, always, view, false, false},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/keyturn/keyturn/internal/audit"
@@ -145,7 +146,7 @@ func diverge(ctx context.Context, tx *Tx, batch []inventory.Import, by map[strin
 			keys, changed := g.open, false
 			if x.Values != nil {
 				changed = true
-				keys = inventory.Diverged(g.open, g.was, g.current, x.Secret.Keys, func(key string) bool { return names[x.Secret.ID][key] })
+				keys = inventory.Diverged(g.open, g.was, g.current, x.Secret.Keys, func(key string) bool { return names[x.Secret.ID][key] || slices.Contains(x.Written, key) })
 			}
 			if err := setConflict(ctx, tx, x.Secret, g, keys, len(mapped[x.Secret.ID]), changed); err != nil {
 				return err

@@ -1197,6 +1197,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/secrets/{secret}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Bring a Secret back to an older version, in its cluster; one that was deleted there is made again */
+        post: operations["secret.restore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/secrets/{secret}/versions": {
         parameters: {
             query?: never;
@@ -2991,6 +3008,21 @@ export interface components {
             state: string;
             type: string;
             uid: string;
+        };
+        SecretRestore: {
+            /** @description only these; without any, all */
+            keys?: string[] | null;
+            /**
+             * Format: int64
+             * @description 0: a deleted Secret's last state, any other's version before the current one
+             */
+            version?: number;
+        };
+        SecretRestored: {
+            keys: components["schemas"]["KeyChange"][] | null;
+            made: boolean;
+            /** Format: int64 */
+            version: number;
         };
         SecretVersion: {
             actor: string;
@@ -6351,6 +6383,47 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Drift"];
+                };
+            };
+            /** @description Error */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    "secret.restore": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description any text of your own, one for each thing to be done: a request that comes again under it gets the first one's answer, and nothing is done twice */
+                "Idempotency-Key"?: string;
+                /** @description the ETag that was read */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description id */
+                secret: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecretRestore"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SecretRestored"];
                 };
             };
             /** @description Error */
