@@ -1,4 +1,4 @@
-import { Anchor, Autocomplete, Radio, Select, type SelectProps, Stack, TextInput } from '@mantine/core'
+import { Autocomplete, Radio, Select, type SelectProps, Stack, TextInput } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { keys } from '../../api/keys'
 import type { Problem } from '../../api/problem'
@@ -83,7 +83,7 @@ function Place({ type, way, onChange, error, readOnly }: { type: Schemas['Type']
       {none && (
         <p className={classes.note}>
           {options.length === 0 ? 'No cluster is connected. ' : `No connected cluster allows it yet: its rights must let the connector ${type.ofCluster ? 'replace Secrets' : 'connect to ports of pods'}. `}
-          <Anchor component={Link} to={options.length === 0 ? '/clusters/new' : '/clusters'}>{options.length === 0 ? 'Connect a cluster' : 'Open the clusters'}</Anchor>
+          <Link className={classes.link} to={options.length === 0 ? '/clusters/new' : '/clusters'}>{options.length === 0 ? 'Connect a cluster' : 'Open the clusters'}</Link>
         </p>
       )}
       <Autocomplete
