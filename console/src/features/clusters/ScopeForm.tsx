@@ -45,8 +45,10 @@ export function ScopeForm({ draft, onChange, showFault = false }: { draft: Scope
         onChange={(event) => change({ restart: event.currentTarget.checked })}
       />
       <Checkbox
-        label="May replace immutable Secrets"
-        description="Makes a Secret of another name, names it in what reads the old one, and deletes that, where a policy says so. Without it no Secret is made or deleted."
+        label="May replace immutable Secrets and tokens"
+        description={mayReplace(draft)
+          ? 'In place of an immutable Secret, where a policy says so, and of a ServiceAccount’s token it makes a Secret of another name, names it where the old one is named, and deletes that. It adds create and delete on Secrets: whoever may make Secrets in a namespace can make a token of each ServiceAccount in it.'
+          : 'It needs read and write, and the right to restart workloads.'}
         disabled={!mayReplace(draft)}
         checked={draft.replace && mayReplace(draft)}
         onChange={(event) => change({ replace: event.currentTarget.checked })}

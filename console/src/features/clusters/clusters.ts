@@ -27,7 +27,7 @@ export function stateOf(cluster: Pick<Cluster, 'state'>): StateOf<'cluster'> | u
 export function scopeText({ namespaces, access, restart, portForward, replace }: Scope): string {
   const names = namespaces ?? []
   const where = names.length === 0 ? 'the whole cluster' : names.length === 1 ? `namespace ${names[0]}` : `namespaces ${names.join(', ')}`
-  return `${access} in ${where}, ${restart ? 'may restart workloads' : 'may not restart workloads'}${replace ? ', may replace immutable Secrets' : ''}${portForward ? ', may connect to ports of pods' : ''}`
+  return `${access} in ${where}, ${restart ? 'may restart workloads' : 'may not restart workloads'}${replace ? ', may replace immutable Secrets and tokens' : ''}${portForward ? ', may connect to ports of pods' : ''}`
 }
 
 /** Whether a fetch or sync goes on. */

@@ -56,6 +56,13 @@ test('a scope is asked for when it names something that can be', () => {
   expect(wordsOf(['shop, billing', 'shop', ' '])).toEqual(['shop', 'billing'])
 })
 
+test('Secrets are replaced only where they are written and read anew', () => {
+  const wanted = { ...firstScope, namespaces: ['shop'], replace: true }
+  expect(scopeOf(wanted)).toMatchObject({ replace: true })
+  expect(manifestAddress(scopeOf(wanted))).toContain('replace=true')
+  for (const less of [{ access: 'read-only' as const }, { restart: false }]) expect(scopeOf({ ...wanted, ...less })).not.toHaveProperty('replace')
+})
+
 test('a certificate is taken only by its last eight characters', () => {
   const sum = '9a'.repeat(28) + '41c0ff7e'
   expect(fingerprint(sum)).toMatch(/^9A:9A:.*:41:C0:FF:7E$/)
