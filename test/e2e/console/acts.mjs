@@ -30,7 +30,7 @@ export function actions({ page, url, account }) {
 
   /** Every workload that the rights reach, and what they add, as the wizard says it. */
   async function replaces() {
-    await page.getByRole('textbox', { name: 'Namespaces' }).first().fill('shop')
+    await page.getByLabel('Namespaces', { exact: true }).first().fill('shop')
     await page.keyboard.press('Enter')
     await page.getByRole('checkbox', { name: /^May replace immutable Secrets/ }).check()
     await page.getByText('cronjobs').first().waitFor()
