@@ -204,7 +204,7 @@ async function opensSchedule() {
   await inDialog.getByText('Why then').waitFor()
 }
 
-const { overtaken, throughCluster, serviceAccounts, choosesConflicts, replaces, plans, plansMeanwhile, plansAgain } = actions({ page, url: line.url, account })
+const { overtaken, throughCluster, serviceAccounts, choosesConflicts, replaces } = actions({ page, url: line.url })
 
 const nobody = ''
 
@@ -329,9 +329,6 @@ const table = [
 
   ['run', 'waiting', 'anna', account('pages_down', '/reset', 'legacy-db'), waits],
 
-  ['plan', 'plain', 'anna', account('pages_app'), plans],
-  ['plan', 'world-changed', 'anna', undefined, plansMeanwhile],
-  ['run', 'of-a-plan', 'anna', undefined, plansAgain],
 
   ['conflicts', 'zoomed', 'anna', '/conflicts', sees('ledger/mail'), zoomed],
   ['account', 'zoomed', 'anna', account('pages_app'), sees('v2'), zoomed],

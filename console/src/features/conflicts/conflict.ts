@@ -59,7 +59,7 @@ export function standing({ state, reason, cure, wantedBy }: Pick<Conflict, 'stat
   if (state === 'settled') return 'Nothing differs any more.'
   if (state === 'healing') return `The vault’s values are being written again${wantedBy ? `, as ${wantedBy} asked` : ''}.`
   const why = reason ? sentence(reason) : states.conflict[state].meaning
-  return cure ? `${why} ${sentence(cure)}` : why
+  return cure ? `${why.replace(/\.?$/, '.')} ${sentence(cure)}` : why
 }
 
 /** What waits, in one sentence. Those that are settled wait for nobody. */
