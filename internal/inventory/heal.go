@@ -127,7 +127,7 @@ func (h *Healer) work(ctx context.Context, d Divergence) (Divergence, error) {
 	held, err := cluster.Held(ctx, d.Secret.Namespace, d.Secret.Name)
 	if err != nil {
 		if errors.Is(err, fault.NotFound) { // whoever follows the cluster finds that too, and makes a tombstone of it
-			d.Looked = true
+			d.Looked, d.NotBefore = true, time.Now().Add(maxHealBackoff) // nor is it looked for again and again until then
 			return d, h.Store.SaveConflict(ctx, d, false)
 		}
 		return d, err
